@@ -1,0 +1,106 @@
+package core
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/ultradict/go/snapshot"
+)
+
+// A replica that is up to date needs no newer layers. It moves on to them when
+// its overlay has outgrown one of these bounds, or when the layers that it
+// stands on are no longer listed and keep too much memory from being freed.
+const (
+	overlaySlots = 64 << 10
+	overlayBytes = 32 << 20
+	pinnedBytes  = 8 << 20 // and a quarter of what is listed
+)
+
+// adoptEvery is the shortest time between two adoptions.
+const adoptEvery = 250 * time.Millisecond
+
+// collectAt is how many bytes of mappings may wait for the collector before it
+// is told to run: it cannot see them.
+const collectAt = 64 << 20
+
+// tidy is the background work on what this process itself holds: it moves the
+// replica on to newer layers if that is worth it, and sweeps files.
+func (d *Dict) tidy() (again bool) {
+	err := d.adopt()
+	if err == nil && d.lock != nil {
+		err = d.sweep()
+	}
+	d.background("tidying up", err)
+	return false
+}
+
+func (d *Dict) adopt() error {
+	list, err := d.control.snapshot.Read()
+	if err != nil {
+		return err
+	}
+	d.rep.Lock()
+	slots, bytes := d.rep.Weight()
+	now, ok := d.rep.State().Base.(*base)
+	d.rep.Unlock()
+	if !ok || now.list.Sequence == list.Sequence {
+		return nil
+	}
+	heavy := (slots > overlaySlots || bytes > overlayBytes) && list.Position() > now.position
+	pinned := unlisted(now.list, list)
+	if !heavy && pinned <= max(pinnedBytes, int64(list.Bytes()/4)) {
+		return nil
+	}
+	if wait := adoptEvery - time.Since(d.adopted); wait > 0 {
+		if d.pause(wait) {
+			return nil
+		}
+	}
+	b, err := d.openBase()
+	if err != nil {
+		return err
+	}
+	d.rep.Lock()
+	if err := d.advance(b.position); err != nil {
+		d.rep.Unlock()
+		return err
+	}
+	rebase := d.rep.Begin(b)
+	d.rep.Unlock()
+	rebase.Copy()
+	d.rep.Lock()
+	done := rebase.Finish()
+	d.rep.Unlock()
+	d.adopted = time.Now()
+	if done {
+		d.waiting += pinned
+	}
+	if d.waiting > collectAt {
+		d.waiting = 0
+		runtime.GC()
+	}
+	return nil
+}
+
+// pause waits and reports whether the handle is being closed.
+func (d *Dict) pause(t time.Duration) (closing bool) {
+	for end := time.Now().Add(t); time.Now().Before(end) && !d.closing.Load(); {
+		time.Sleep(min(10*time.Millisecond, t))
+	}
+	return d.closing.Load()
+}
+
+// unlisted is how many bytes of the layers in old are no longer listed.
+func unlisted(old, list snapshot.List) (bytes int64) {
+	listed := map[uint64]bool{}
+	for _, l := range list.Layers {
+		listed[l.ID] = true
+	}
+	for _, l := range old.Layers {
+		if !listed[l.ID] {
+			bytes += int64(l.Bytes)
+		}
+	}
+	return bytes
+}
+

@@ -1,0 +1,135 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/stream"
+)
+
+// advance brings the replica to position target or beyond. A replica that was
+// lapped goes on from the layers; since target was the head at some time, the
+// second publication that it may have to wait for lies above it, so it gets
+// there however fast others write. The caller holds the replica's lock.
+func (d *Dict) advance(target uint64) error {
+	for {
+		s := d.rep.State()
+		if s.Closed() {
+			return errs.ErrClosed
+		}
+		if s.Applied() >= target {
+			break
+		}
+		err := d.replay(d.str.Head())
+		if errors.Is(err, stream.ErrLapped) {
+			err = d.reload()
+		}
+		if err != nil {
+			if d.str.Ended() {
+				return errs.ErrRemoved
+			}
+			return err
+		}
+	}
+	if slots, bytes := d.rep.Weight(); slots > overlaySlots || bytes > overlayBytes {
+		d.start(&d.tidier, d.tidy)
+	}
+	return nil
+}
+
+// replay applies the records up to limit.
+func (d *Dict) replay(limit uint64) error {
+	if at := d.rep.State().Applied(); d.reader.Position() != at {
+		d.reader.Seek(at)
+	}
+	for {
+		rec, ok, err := d.reader.Next(limit)
+		if err != nil || !ok {
+			return err
+		}
+		if err := d.apply(rec); err != nil {
+			return err
+		}
+		d.rep.Advance(rec.End)
+	}
+}
+
+// apply puts one record into the replica. Nobody sees any of it before
+// Advance, so a record that fails halfway leaves nothing behind.
+func (d *Dict) apply(rec stream.Record) error {
+	ops, body, err := d.operations(rec)
+	if err != nil {
+		return err
+	}
+	for len(ops) > 0 {
+		var op record.Op
+		if ops, err = record.Next(ops, &op); err != nil {
+			return d.malformed(rec, err)
+		}
+		if op.Kind == record.Clear {
+			d.rep.Clear(op.Dict, rec.End)
+			continue
+		}
+		d.rep.Put(replica.Key{Dict: op.Dict, Str: view(op.Key)}, d.version(rec.End, &op, body))
+	}
+	return nil
+}
+
+// version is what an operation leaves of its key.
+func (d *Dict) version(revision uint64, op *record.Op, body uint64) *replica.Version {
+	switch {
+	case op.Kind == record.Delete:
+		return replica.Absent(revision)
+	case op.InBody:
+		return replica.External(revision, place{body, op.Place}.encode())
+	default:
+		return d.values.Version(revision, op.Value)
+	}
+}
+
+// operations returns the encoded operations of a record, and the body that
+// they refer to, 0 for none.
+func (d *Dict) operations(rec stream.Record) (ops []byte, body uint64, err error) {
+	if rec.Kind != stream.Reference {
+		return rec.Payload, 0, nil
+	}
+	ref, err := record.ParseRef(rec.Payload)
+	if err != nil {
+		return nil, 0, d.malformed(rec, err)
+	}
+	ops, err = d.readTable(ref)
+	if errors.Is(err, errBodyGone) && d.str.Tail() > rec.Start {
+		err = stream.ErrLapped
+	}
+	return ops, ref.Body, err
+}
+
+func (d *Dict) malformed(rec stream.Record, err error) error {
+	chunk := uint64(d.id.chunk)
+	return &errs.CorruptError{
+		Segment: fmt.Sprintf("stream (chunk %d)", rec.End/chunk),
+		Offset:  int64(rec.Start % chunk),
+		Reason:  "record is whole, but " + err.Error(),
+	}
+}
+
+// reload puts the replica upon the newest layers, because the records that it
+// would need next are gone.
+func (d *Dict) reload() error {
+	applied := d.rep.State().Applied()
+	for range 100 {
+		b, err := d.openBase()
+		if err != nil {
+			return err
+		}
+		if b.position > applied {
+			d.rep.Reset(b)
+			return nil
+		}
+		// Lapped, and yet no newer layer: it was published between the two looks.
+	}
+	return &errs.CorruptError{Segment: "control", Reason: "records are gone that no layer holds"}
+}

@@ -1,0 +1,259 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/stream"
+)
+
+// commit makes the operations in payload (or the body that it refers to) one
+// record of the stream, provided that check, if there is one, finds nothing
+// against it. These are all the steps of the protocol, in order:
+//
+//	1  payload encoded and summed              the caller; no lock
+//	2  lock                                    crash-safe, across processes
+//	3  room: enter the next chunk              single stores, see stream.Reserve
+//	4  tail past what will be overwritten      before the first byte of it
+//	5  frame and payload                       behind head: nobody looks there
+//	6  head, by CAS                            from here on the record exists
+//	7  unlock
+//	8  ring                                    if somebody sleeps
+//
+// A process may die between any two. Before 6 nothing has happened, and
+// nothing needs to be undone; after it everything has. Between 2 and 7 the
+// goroutine is pinned: no allocation, no system call, no code of the user's.
+func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum uint32, check *check) (start, end uint64, err error) {
+	deadline := time.Time{} // set when first needed: reading the clock costs
+	for {
+		if !d.lock.TryLock() {
+			if deadline.IsZero() {
+				deadline = time.Now().Add(d.cfg.LockTimeout)
+			}
+			if err := d.lock.Lock(ctx, time.Until(deadline)); err != nil {
+				return 0, 0, d.lockFailed(err)
+			}
+		}
+		d.shadow.lock()
+		err = d.str.Reserve(len(payload))
+		if err == nil && check != nil {
+			err = check.scan(d.str)
+		}
+		if err == nil {
+			start, end, err = d.str.Append(kind, payload, sum)
+		}
+		if err == nil {
+			d.count()
+		}
+		d.shadow.unlock()
+		d.lock.Unlock()
+
+		if err == nil {
+			d.str.Ring()
+			runtime.KeepAlive(d)
+			d.str.Collect()
+			if end-d.str.Floor() >= d.due {
+				d.start(&d.folder, d.fold)
+			}
+			return start, end, nil
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(d.cfg.LockTimeout)
+		}
+		switch {
+		case errors.Is(err, stream.ErrUnmapped):
+			err = d.str.Map()
+		case errors.Is(err, stream.ErrFull):
+			err = d.grow()
+		case errors.Is(err, stream.ErrLimit):
+			err = d.makeRoom(ctx, deadline)
+		case errors.Is(err, stream.ErrEnded):
+			return 0, 0, errs.ErrRemoved
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+}
+
+// count counts a commit, in this participant's own cache line.
+func (d *Dict) count() {
+	c := &d.peer.Entry().Commits
+	c.Store(c.Load() + 1)
+}
+
+// lockFailed says what it means that the lock could not be had.
+func (d *Dict) lockFailed(err error) error {
+	if d.closing.Load() {
+		return errs.ErrClosed
+	}
+	if d.str.Ended() {
+		return errs.ErrRemoved
+	}
+	return err
+}
+
+// grow makes a further chunk. Where there is no memory for one, a new layer may
+// free those that there are.
+func (d *Dict) grow() error {
+	made, err := d.str.Grow()
+	if made {
+		d.control.work.growths.Add(1)
+	}
+	if !errors.Is(err, errs.ErrNoSpace) {
+		return err
+	}
+	floor := d.str.Floor()
+	if d.foldNow() == nil && d.str.Floor() != floor {
+		return nil
+	}
+	return err
+}
+
+// Write commits operations, one record, with a check or none, and applies it
+// to the replica. It returns the record's revision.
+func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
+	if err := d.writable(); err != nil {
+		return 0, err
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	b := (*buf)[:0]
+	for i := range ops {
+		b = record.Append(b, &ops[i])
+		if len(b) > d.str.MaxPayload() {
+			return d.writeLarge(ctx, ops, check)
+		}
+	}
+	*buf = b
+	start, end, err := d.commit(ctx, stream.Data, b, record.Sum(b), check)
+	if err != nil {
+		return 0, d.failed(err)
+	}
+	d.applied(start, end)
+	return end, nil
+}
+
+// Put commits one value under one key, without a check. own, if not nil, is
+// the value as it may be kept; otherwise it is decoded from its encoding.
+func (d *Dict) Put(k replica.Key, value []byte, own any, keep bool) error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	op := record.Op{Kind: record.Put, Dict: k.Dict, Key: bytesOf(k.Str), Value: value}
+	if len(k.Str)+len(value)+32 > d.str.MaxPayload() {
+		_, err := d.Write(context.Background(), []record.Op{op}, nil)
+		return err
+	}
+	buf := getBuffer()
+	b := record.Append((*buf)[:0], &op)
+	start, end, err := d.commit(context.Background(), stream.Data, b, record.Sum(b), nil)
+	*buf = b
+	putBuffer(buf)
+	if err != nil {
+		return d.failed(err)
+	}
+
+	// The replica stands at the record's start, most of the time: then there is
+	// no need to read back what is known.
+	d.rep.Lock()
+	if s := d.rep.State(); s.Applied() == start {
+		var v *replica.Version
+		if keep {
+			v = replica.Decoded(end, own)
+		} else {
+			v = d.values.Version(end, value)
+		}
+		d.rep.Put(k, v)
+		d.rep.Advance(end)
+		if slots, bytes := d.rep.Weight(); slots > overlaySlots || bytes > overlayBytes {
+			d.start(&d.tidier, d.tidy)
+		}
+		d.rep.Unlock()
+		return nil
+	}
+	d.rep.Unlock()
+	d.applied(start, end)
+	return nil
+}
+
+// writeLarge commits operations through a body.
+func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
+	seg, ref, err := d.writeBody(ops)
+	if err != nil {
+		return 0, d.failed(err)
+	}
+	b := record.AppendRef(make([]byte, 0, record.RefSize), ref)
+	start, end, err := d.commit(ctx, stream.Reference, b, record.Sum(b), check)
+	if err != nil {
+		d.discard(shm.NameOf(shm.Body, ref.Body))
+		return 0, d.failed(err)
+	}
+	committed(seg, end)
+	d.settle(shm.NameOf(shm.Body, ref.Body))
+	d.applied(start, end)
+	return end, nil
+}
+
+// applied brings the replica past a record of ours. That it cannot be read
+// back is not the write's failure, which has happened: whoever reads next is
+// told.
+func (d *Dict) applied(_, end uint64) {
+	d.rep.Lock()
+	defer d.rep.Unlock()
+	if err := d.advance(end); err != nil && !errors.Is(err, errs.ErrClosed) && !errors.Is(err, errs.ErrRemoved) {
+		d.log.Error("a write of ours cannot be read back", "dictionary", d.name, "error", err)
+	}
+}
+
+func (d *Dict) writable() error {
+	if d.lock == nil {
+		return d.wrap("write to", errs.ErrReadOnly)
+	}
+	if d.closing.Load() {
+		return d.wrap("write to", errs.ErrClosed)
+	}
+	return nil
+}
+
+// failed wraps what went wrong with a commit. The errors that a transaction
+// deals with itself pass as they are.
+func (d *Dict) failed(err error) error {
+	if err == errConflict || err == errAgain {
+		return err
+	}
+	return d.wrap("write to", err)
+}
+
+// makeRoom waits until the oldest chunk of a ring that may not grow further
+// can be overwritten: it folds what is there into a layer itself, unless
+// somebody is seen to be doing that.
+func (d *Dict) makeRoom(ctx context.Context, deadline time.Time) error {
+	floor := d.str.Floor()
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		if err := d.foldNow(); err != nil {
+			return err
+		}
+		if d.str.Floor() != floor {
+			return nil
+		}
+		if d.str.Ended() {
+			return errs.ErrRemoved
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("stream is full at %d bytes and no layer could be published for %v: %w", d.str.Size(), d.cfg.LockTimeout, errs.ErrNoSpace)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}

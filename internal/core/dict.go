@@ -1,0 +1,162 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/peers"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/locks"
+	"github.com/ultradict/go/snapshot"
+	"github.com/ultradict/go/stream"
+)
+
+// Values turns encoded values into Go values. A handle has one for its own
+// type; it must be safe for concurrent use.
+type Values interface {
+	// Version returns the version of an encoded value that is only good for
+	// the length of the call. Numbers are decoded at once.
+	Version(revision uint64, raw []byte) *replica.Version
+	// Decode decodes a value.
+	Decode(raw string) (any, error)
+}
+
+// Dict is one open handle. Its methods may be called by any number of
+// goroutines.
+type Dict struct {
+	head   *atomic.Uint64 // the stream's head in shared memory
+	rep    *replica.Replica
+	str    *stream.Stream
+	values Values
+
+	cfg     Config
+	name    string
+	log     *slog.Logger
+	dir     *shm.Dir
+	control *control
+	segment *shm.Segment // of the control; holds its file and its mapping
+	id      identity
+	created time.Time
+	peer    *peers.Peer
+	lock    *locks.Mutex // nil in a read-only handle
+	retry   *locks.Mutex
+	shadow  shadow
+
+	reader  *stream.Reader // of the appliers, under the replica's lock
+	layers  layerCache
+	bodies  bodyCache
+	fileSeq atomic.Uint32
+
+	due     uint64 // bytes above the floor from which on a rollover is due
+	folder  worker
+	merger  worker
+	tidier  worker
+	adopted time.Time // of the last adoption, under the tidier's flag
+	waiting int64     // bytes of mappings that wait for the collector, likewise
+
+	// pending are the files that this handle has made and that nothing refers
+	// to yet. The sweep leaves them alone.
+	pendingMu sync.Mutex
+	pending   map[shm.Name]bool
+
+	closing  atomic.Bool
+	closed   sync.Once
+	closeErr error
+	busy     sync.WaitGroup // background workers
+}
+
+// Name is the dictionary's name.
+func (d *Dict) Name() string { return d.name }
+
+// wrap says to which dictionary an error happened.
+func (d *Dict) wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %q: %w", doing, d.name, err)
+}
+
+// worker runs one piece of background work at a time.
+type worker struct{ running atomic.Bool }
+
+// start runs work in the background unless it runs already. The work says
+// whether it should run again at once.
+func (d *Dict) start(w *worker, work func() (again bool)) {
+	if w.running.Load() || d.closing.Load() || !w.running.CompareAndSwap(false, true) {
+		return
+	}
+	d.busy.Add(1)
+	go func() {
+		defer d.busy.Done()
+		for work() && !d.closing.Load() {
+		}
+		w.running.Store(false)
+	}()
+}
+
+// errClosing stops background work of a handle that is being closed.
+var errClosing = fmt.Errorf("handle is closing: %w", errs.ErrClosed)
+
+// working is the progress function of background work under a lease.
+func (d *Dict) working(l *lease) func() error {
+	return func() error {
+		l.progress.Add(1)
+		if d.closing.Load() {
+			return errClosing
+		}
+		return nil
+	}
+}
+
+// Close ends the handle. What was written stays.
+func (d *Dict) Close() error {
+	d.closed.Do(func() {
+		d.closing.Store(true)
+		keeperOf.remove(d)
+		d.busy.Wait()
+		d.rep.Lock()
+		d.rep.Close()
+		d.rep.Unlock()
+		if d.lock != nil {
+			// Nobody of this handle is in a critical section from here on: those
+			// who come later see the closed replica first.
+			if err := d.lock.Lock(context.Background(), d.cfg.LockTimeout); err == nil {
+				d.str.Discard()
+				d.lock.Unlock()
+			}
+			d.str.Collect()
+		}
+		d.closeErr = d.leave()
+	})
+	return d.closeErr
+}
+
+// leave gives back what the handle holds in shared memory and of the system.
+// Mappings go when nothing can reach them any more.
+func (d *Dict) leave() error {
+	err := d.peer.Leave()
+	if e := d.segment.File().Close(); err == nil && e != nil {
+		err = e
+	}
+	if e := d.dir.Close(); err == nil {
+		err = e
+	}
+	return d.wrap("close", err)
+}
+
+// state returns the replica's state, or why there is none to look at.
+func (d *Dict) state() (*replica.State, error) {
+	s := d.rep.State()
+	if s.Closed() {
+		return nil, d.wrap("use", errs.ErrClosed)
+	}
+	return s, nil
+}
+
+var _ = snapshot.MaxLayers

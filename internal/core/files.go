@@ -1,0 +1,114 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/stream"
+)
+
+// create makes a file of this handle. Its name is pending until settle: the
+// sweep leaves it alone.
+func (d *Dict) create(kind shm.Kind, size int64) (*shm.Draft, error) {
+	seq := d.fileSeq.Add(1)
+	if seq >= maxFiles {
+		d.fileSeq.Store(maxFiles)
+		return nil, fmt.Errorf("this handle has made %d files, open a new one: %w", maxFiles, errs.ErrNoSpace)
+	}
+	name := shm.Name{Kind: kind, Creator: d.peer.ID(), Seq: seq}
+	d.pendingMu.Lock()
+	d.pending[name] = true
+	d.pendingMu.Unlock()
+	draft, err := d.dir.Create(kind, name.Creator, name.Seq, size, d.segment.Instance())
+	if err != nil {
+		d.settle(name)
+		return nil, fmt.Errorf("create %v: %w", kind, err)
+	}
+	return draft, nil
+}
+
+// settle says that the fate of a file is decided: something refers to it, or
+// it is gone.
+func (d *Dict) settle(name shm.Name) {
+	d.pendingMu.Lock()
+	defer d.pendingMu.Unlock()
+	delete(d.pending, name)
+}
+
+func (d *Dict) isPending(name shm.Name) bool {
+	d.pendingMu.Lock()
+	defer d.pendingMu.Unlock()
+	return d.pending[name]
+}
+
+// discard removes a file that nothing ever referred to.
+func (d *Dict) discard(name shm.Name) {
+	if err := d.dir.Remove(name); err != nil {
+		d.log.Warn("file not removed", "dictionary", d.name, "file", name.String(), "error", err)
+	}
+	d.settle(name)
+}
+
+// maxFiles is how many files one handle may make in its life: a chunk's number
+// has 24 bits for it.
+const maxFiles = 1 << 24
+
+// chunks provides the stream with memory. The number of a segment is, from the
+// top: one bit that the ring gained it, 31 bits of its creator's participant
+// id, 24 bits of its file's sequence number, 8 bits of the index of the chunk
+// in the file; part of the format.
+type chunks struct{ d *Dict }
+
+func chunkNumber(name shm.Name, index int) uint64 {
+	return uint64(name.Creator)<<32 | uint64(name.Seq)<<8 | uint64(index)
+}
+
+func chunkName(segment uint64) (name shm.Name, index int) {
+	return shm.Name{
+		Kind:    shm.Stream,
+		Creator: uint32(segment &^ stream.Gained >> 32),
+		Seq:     uint32(segment) >> 8,
+	}, int(segment & 0xff)
+}
+
+// Map implements [stream.Segments].
+func (c chunks) Map(segment uint64) (stream.Memory, error) {
+	name, index := chunkName(segment)
+	seg, err := c.d.dir.Open(name, c.d.segment.Instance(), c.d.segment.Writable(), false)
+	if err != nil {
+		return stream.Memory{}, err
+	}
+	return c.memory(seg, index)
+}
+
+func (c chunks) memory(seg *shm.Segment, index int) (stream.Memory, error) {
+	size := int(c.d.id.chunk)
+	from := streamsOffset + index*size
+	mem := seg.Bytes()
+	if len(mem) < from+size {
+		return stream.Memory{}, &errs.CorruptError{Segment: seg.Name().String(), Offset: int64(len(mem)), Reason: "file ends before its chunk"}
+	}
+	return stream.Memory{Bytes: mem[from : from+size : from+size], Owner: seg}, nil
+}
+
+// Create implements [stream.Segments].
+func (c chunks) Create() (uint64, stream.Memory, error) {
+	draft, err := c.d.create(shm.Stream, streamsOffset+int64(c.d.id.chunk))
+	if err != nil {
+		return 0, stream.Memory{}, err
+	}
+	seg, err := draft.Publish()
+	if err != nil {
+		c.d.settle(draft.Name())
+		return 0, stream.Memory{}, err
+	}
+	m, err := c.memory(seg, 0)
+	return stream.Gained | chunkNumber(draft.Name(), 0), m, err
+}
+
+// Remove implements [stream.Segments].
+func (c chunks) Remove(segment uint64) {
+	name, _ := chunkName(segment)
+	c.d.discard(name)
+}

@@ -1,0 +1,103 @@
+package core
+
+import (
+	"sync"
+	"time"
+)
+
+// keeper does what a process owes its handles from time to time: it catches up
+// for those that were peeked at, and looks whether background work was left
+// behind by somebody who died. There is one a process, not one a handle: a
+// thousand idle handles cost one timer.
+type keeper struct {
+	mu      sync.Mutex
+	handles map[*Dict]struct{}
+	stop    chan struct{}
+}
+
+var keeperOf keeper
+
+// The keeper ticks four times a second while any handle is in use, and ever
+// more rarely, down to once in five seconds, while none is.
+const (
+	tick     = 250 * time.Millisecond
+	idleTick = 5 * time.Second
+)
+
+func (k *keeper) add(d *Dict) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.handles == nil {
+		k.handles = map[*Dict]struct{}{}
+	}
+	k.handles[d] = struct{}{}
+	if k.stop == nil {
+		k.stop = make(chan struct{})
+		go k.run(k.stop)
+	}
+}
+
+func (k *keeper) remove(d *Dict) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.handles, d)
+	if len(k.handles) == 0 && k.stop != nil {
+		close(k.stop)
+		k.stop = nil
+	}
+}
+
+func (k *keeper) run(stop chan struct{}) {
+	wait := tick
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(wait):
+		}
+		k.mu.Lock()
+		handles := make([]*Dict, 0, len(k.handles))
+		for d := range k.handles {
+			handles = append(handles, d)
+		}
+		k.mu.Unlock()
+		used := false
+		for _, d := range handles {
+			if d.tick() {
+				used = true
+			}
+		}
+		if used {
+			wait = tick
+		} else {
+			wait = min(2*wait, idleTick)
+		}
+	}
+}
+
+// tick does a handle's share and reports whether the handle is in use.
+func (d *Dict) tick() (used bool) {
+	if d.closing.Load() {
+		return false
+	}
+	s := d.rep.State()
+	used = s.Touched()
+	if used {
+		if _, err := d.Sync(); err != nil {
+			d.background("catching up", err)
+		}
+	}
+	if e := d.peer.Entry(); e != nil {
+		e.Applied.Store(s.Applied())
+	}
+	if d.lock != nil && d.str.Head()-d.str.Floor() >= d.due {
+		d.start(&d.folder, d.fold)
+	}
+	if b, ok := s.Base.(*base); ok && b.list.Sequence != d.control.snapshot.Sequence() {
+		if d.lock != nil {
+			d.start(&d.merger, d.merge)
+		}
+		d.start(&d.tidier, d.tidy)
+	}
+	return used
+}

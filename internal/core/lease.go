@@ -1,0 +1,44 @@
+package core
+
+import (
+	"structs"
+	"sync/atomic"
+	"time"
+)
+
+// lease says who works on something in the background. It is only a hint that
+// saves double work: what is worked out is published by comparison, so a
+// worker that was robbed, is slow or wakes up late harms nothing.
+type lease struct {
+	_        structs.HostLayout
+	owner    atomic.Uint32 // participant id, 0 for nobody
+	_        [4]byte
+	progress atomic.Uint64 // moves as long as the owner works
+	_        [16]byte
+}
+
+// patience is how long a lease may stand still before it is robbed.
+const patience = 100 * time.Millisecond
+
+// watch is what one handle has seen of a lease.
+type watch struct {
+	owner    uint32
+	progress uint64
+	since    time.Time
+}
+
+// take tries to get the lease for participant self.
+func (l *lease) take(self uint32, dead func(uint32) bool, w *watch) bool {
+	owner, progress := l.owner.Load(), l.progress.Load()
+	if owner == 0 || owner == self || dead(owner) {
+		return l.owner.CompareAndSwap(owner, self)
+	}
+	if w.owner != owner || w.progress != progress {
+		*w = watch{owner, progress, time.Now()}
+		return false
+	}
+	return time.Since(w.since) > patience && l.owner.CompareAndSwap(owner, self)
+}
+
+// drop gives the lease back, unless somebody has robbed it.
+func (l *lease) drop(self uint32) { l.owner.CompareAndSwap(self, 0) }

@@ -1,0 +1,100 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/snapshot"
+)
+
+// merge is the background work that keeps the layers few: it merges what
+// [snapshot.Pick] picks until there is nothing to pick. Which process does it
+// is agreed by a lease.
+func (d *Dict) merge() (again bool) {
+	list, err := d.control.snapshot.Read()
+	if err != nil {
+		return d.background("merge", err) && false
+	}
+	if _, _, _, due := snapshot.Pick(list); !due {
+		return false
+	}
+	if !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch) {
+		return false
+	}
+	err = d.mergeOnce()
+	d.control.work.merge.drop(d.peer.ID())
+	return d.background("merge", err) && err == nil
+}
+
+func (d *Dict) mergeOnce() error {
+	b, err := d.openBase()
+	if err != nil {
+		return err
+	}
+	i, j, whole, ok := snapshot.Pick(b.list)
+	if !ok {
+		return nil
+	}
+	working := d.working(&d.control.work.merge)
+	plan, err := snapshot.PlanMerge(b.stack.Layers[i:j], whole, working)
+	if err != nil {
+		return fmt.Errorf("plan merge: %w", err)
+	}
+	name, merged, err := d.buildLayer(plan, working)
+	if err != nil {
+		return err
+	}
+	merged.From, merged.To = plan.From(), plan.To()
+	merged.Live = b.list.Layers[j-1].Live
+	return d.exchange(b.list.Layers[i:j], merged, name)
+}
+
+// exchange publishes a merged layer in place of those that it was made of,
+// unless they are no longer listed. Deltas that came meanwhile stay.
+func (d *Dict) exchange(old []snapshot.Listed, merged snapshot.Listed, name shm.Name) error {
+	for {
+		list, err := d.control.snapshot.Read()
+		if err == nil {
+			layers, ok := list.Replace(old, merged)
+			if !ok {
+				d.discard(name)
+				return errs.ErrConflict
+			}
+			err = d.publish(func() error { return d.control.snapshot.Publish(list.Sequence, layers) })
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errs.ErrConflict) {
+			d.discard(name)
+			return err
+		}
+	}
+	d.settle(name)
+	d.control.work.merges.Add(1)
+	d.retire(old)
+	return nil
+}
+
+// grace is how long a superseded layer stays linked at least, for those who
+// are on their way to it.
+const grace = 100 * time.Millisecond
+
+// retire removes layers that are no longer listed, after a while. Should this
+// process end before, a sweep does it.
+func (d *Dict) retire(old []snapshot.Listed) {
+	d.busy.Add(1)
+	go func() {
+		defer d.busy.Done()
+		for wait := time.Duration(0); wait < grace && !d.closing.Load(); wait += grace / 10 {
+			time.Sleep(grace / 10)
+		}
+		for _, l := range old {
+			d.discard(shm.NameOf(shm.Layer, l.ID))
+		}
+		d.start(&d.tidier, d.tidy)
+	}()
+}

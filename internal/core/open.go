@@ -1,0 +1,461 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/peers"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/locks"
+	"github.com/ultradict/go/stream"
+)
+
+// Access says what Open may do.
+type Access uint8
+
+// What Open may do.
+const (
+	OpenOrCreate Access = iota
+	Create              // fails where the dictionary exists
+	Attach              // fails where it does not
+)
+
+// Config is what a handle is opened with. Zero fields are the defaults, except
+// that KeyKind, Codec, Values and Logger are required by Open.
+type Config struct {
+	Dir         string // root directory; "" is the default one
+	Mode        fs.FileMode
+	StreamSize  int   // bytes; binds the creator only
+	MaxBytes    int64 // bytes of shared memory of the dictionary; binds the creator only
+	LockTimeout time.Duration
+	Access      Access
+	ReadOnly    bool
+	Logger      *slog.Logger
+	KeyKind     string
+	Codec       string
+	Values      Values
+}
+
+// Default values.
+const (
+	DefaultStreamSize  = 1 << 20
+	DefaultLockTimeout = 5 * time.Second
+)
+
+func (c *Config) fill() {
+	if c.StreamSize == 0 {
+		c.StreamSize = DefaultStreamSize
+	}
+	if c.LockTimeout == 0 {
+		c.LockTimeout = DefaultLockTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func (c *Config) root(create bool) (*shm.Root, error) {
+	path := c.Dir
+	if path == "" {
+		path = shm.DefaultRoot()
+	}
+	return shm.OpenRoot(path, shm.RootOptions{Create: create, Mode: c.Mode, Explicit: c.Dir != ""})
+}
+
+// Open opens a dictionary by name, and creates it where cfg says so.
+func Open(name string, cfg Config) (*Dict, error) {
+	cfg.fill()
+	d, err := open(name, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", name, err)
+	}
+	keeperOf.add(d)
+	return d, nil
+}
+
+func open(name string, cfg Config) (*Dict, error) {
+	if err := shm.CheckName(name); err != nil {
+		return nil, err
+	}
+	root, err := cfg.root(cfg.Access != Attach)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if cfg.Access != Create {
+		// Attaching needs no lock: an instance is born whole.
+		d, err := attach(root, name, cfg)
+		if !gone(err) {
+			return d, err
+		}
+	}
+	if cfg.Access == Attach && cfg.ReadOnly {
+		return nil, errs.ErrNotExist
+	}
+	unlock, err := root.Lock(context.Background(), cfg.LockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	// Somebody else may have been faster, or left a removal half done.
+	d, err := attach(root, name, cfg)
+	switch {
+	case err == nil && cfg.Access == Create:
+		return nil, errors.Join(errs.ErrExists, d.Close())
+	case errors.Is(err, errs.ErrRemoved):
+		if err := finishRemoval(root, name); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return d, err
+	}
+	if cfg.Access == Attach {
+		return nil, errs.ErrNotExist
+	}
+	if err := root.Sweep(); err != nil {
+		cfg.Logger.Warn("leftovers not removed", "directory", root.Path(), "error", err)
+	}
+	if err := create(root, name, cfg); err != nil {
+		return nil, fmt.Errorf("create: %w", err)
+	}
+	return attach(root, name, cfg)
+}
+
+// gone reports whether err says that there is no instance to attach to.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errs.ErrRemoved) }
+
+// create makes an instance and publishes it by one rename. The caller holds the
+// root's lock.
+func create(root *shm.Root, name string, cfg Config) (err error) {
+	id := shm.NewID()
+	dir, err := root.Make(name, id)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, root.Sweep())
+		}
+		if e := dir.Close(); err == nil {
+			err = e
+		}
+	}()
+	dir.MaxBytes = cfg.MaxBytes
+	chunk, chunks, limit := geometry(cfg.StreamSize)
+
+	// The first chunks share one file. Its creator's participant id is 0 as long
+	// as there is no participant: the sweep finds the ring's slots naming it.
+	first := shm.Name{Kind: shm.Stream, Creator: firstCreator, Seq: 1}
+	draft, err := dir.Create(shm.Stream, first.Creator, first.Seq, streamsOffset+int64(chunk)*int64(chunks), id)
+	if err != nil {
+		return err
+	}
+	ring, err := draft.Publish()
+	if err != nil {
+		return err
+	}
+	if err := ring.Close(); err != nil {
+		return err
+	}
+
+	draft, err = dir.Create(shm.Control, 0, 0, controlSize, id)
+	if err != nil {
+		return err
+	}
+	mem := draft.Bytes()
+	c, ok := shm.At[control](mem, 0)
+	if !ok {
+		return fmt.Errorf("control segment of %d bytes: %w", len(mem), errs.ErrCorrupt)
+	}
+	ident := &c.identity
+	ident.chunk, ident.chunks, ident.limit = chunk, chunks, limit
+	ident.created, ident.maxBytes, ident.mode = now(), cfg.MaxBytes, uint32(cfg.Mode)
+	if ident.boot, err = shm.BootID(); err != nil {
+		return err
+	}
+	copy(ident.codec[:], cfg.Codec)
+	copy(ident.keyKind[:], cfg.KeyKind)
+	seal(mem)
+	str, err := stream.New(&c.stream, nil, stream.Config{Chunk: int(chunk), Chunks: int(chunks), Limit: int(limit)})
+	if err != nil {
+		return err
+	}
+	segments := make([]uint64, chunks)
+	for i := range segments {
+		segments[i] = chunkNumber(first, i)
+	}
+	str.Init(segments)
+	seg, err := draft.Publish()
+	if err != nil {
+		return err
+	}
+	if err := seg.Close(); err != nil {
+		return err
+	}
+	return root.Publish(dir, name)
+}
+
+// firstCreator stands for the creator of the first chunks: participant ids
+// begin at 1, and this one is always taken by the first participant, so that
+// nobody ever mistakes the file for a leftover of its own: the ring never gives
+// these chunks up.
+const firstCreator = 0
+
+// attach opens an instance that exists.
+func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
+	dir, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{}}
+	defer func() {
+		if err != nil {
+			d.abandon()
+			d = nil
+		}
+	}()
+	if d.segment, err = dir.Open(shm.Name{Kind: shm.Control}, shm.ID{}, !cfg.ReadOnly, true); err != nil {
+		return d, err
+	}
+	mem := d.segment.Bytes()
+	var ok bool
+	if d.control, ok = shm.At[control](mem, 0); !ok || int64(len(mem)) < controlSize {
+		return d, &errs.CorruptError{Segment: "control", Offset: int64(len(mem)), Reason: fmt.Sprintf("file ends before %d bytes", controlSize)}
+	}
+	if d.id, err = identify(mem); err != nil {
+		return d, err
+	}
+	if err := d.agree(cfg); err != nil {
+		return d, err
+	}
+	d.created = time.Unix(0, d.id.created)
+	dir.MaxBytes = d.id.maxBytes
+	if err := selfTest(d.segment); err != nil {
+		return d, err
+	}
+	if cfg.ReadOnly {
+		d.peer, err = peers.JoinReadOnly(d.segment.File(), &d.control.peers)
+	} else {
+		d.peer, err = peers.Join(d.segment.File(), &d.control.peers)
+	}
+	if err != nil {
+		return d, fmt.Errorf("join: %w", err)
+	}
+	d.str, err = stream.New(&d.control.stream, d.segment, stream.Config{
+		Chunk: int(d.id.chunk), Chunks: int(d.id.chunks), Limit: int(d.id.limit), Segments: chunks{d},
+	})
+	if err != nil {
+		return d, err
+	}
+	if d.str.Ended() {
+		return d, errs.ErrRemoved
+	}
+	if !cfg.ReadOnly {
+		d.lock = locks.New(&d.control.lock, d.peer, locks.Options{OnTakeover: d.str.Ring})
+		d.retry = locks.New(&d.control.retry, d.peer, locks.Options{})
+	}
+	d.head = d.str.HeadWord()
+	d.due = uint64(min(d.str.Capacity()/2, rolloverAt))
+	b, err := d.openBase()
+	if err != nil {
+		return d, err
+	}
+	d.rep = replica.New(b)
+	d.rep.Views.Changed = d.pin
+	d.reader = d.str.Reader(b.position)
+	return d, nil
+}
+
+// agree checks that what the caller expects is what the dictionary is.
+func (d *Dict) agree(cfg Config) error {
+	if codec := text(d.id.codec[:]); codec != cfg.Codec {
+		return fmt.Errorf("its values are encoded as %q, this handle would use %q: %w", codec, cfg.Codec, errs.ErrInvalidOption)
+	}
+	if kind := text(d.id.keyKind[:]); kind != cfg.KeyKind {
+		return fmt.Errorf("its keys are of kind %q, this handle's of kind %q: %w", kind, cfg.KeyKind, errs.ErrInvalidOption)
+	}
+	return nil
+}
+
+// abandon gives back what an attach that failed had got hold of.
+func (d *Dict) abandon() {
+	if d.peer != nil {
+		_ = d.peer.Leave()
+	}
+	if d.segment != nil {
+		_ = d.segment.File().Close()
+		_ = d.segment.Close()
+	}
+	_ = d.dir.Close()
+}
+
+// selfTest makes sure, once for each file system, that the locks by which the
+// living are told from the dead work there.
+var selfTested atomic.Bool
+
+func selfTest(control *shm.Segment) error {
+	if selfTested.Load() {
+		return nil
+	}
+	if err := peers.SelfTest(control.File()); err != nil {
+		return err
+	}
+	selfTested.Store(true)
+	return nil
+}
+
+// Remove ends a dictionary: those attached get ErrRemoved, its memory is freed
+// when they let go of it.
+func Remove(name string, cfg Config) error {
+	cfg.fill()
+	if err := remove(name, cfg); err != nil {
+		return fmt.Errorf("remove %q: %w", name, err)
+	}
+	return nil
+}
+
+func remove(name string, cfg Config) error {
+	if err := shm.CheckName(name); err != nil {
+		return err
+	}
+	root, err := cfg.root(false)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	unlock, err := root.Lock(context.Background(), cfg.LockTimeout)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := root.Sweep(); err != nil {
+		cfg.Logger.Warn("leftovers not removed", "directory", root.Path(), "error", err)
+	}
+	return finishRemoval(root, name)
+}
+
+// finishRemoval marks the end of an instance's stream and removes its files. It
+// may be called again after a death halfway. The caller holds the root's lock.
+func finishRemoval(root *shm.Root, name string) error {
+	dir, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	id := shm.NewID() // for the dotted name, should the control segment be damaged
+	seg, err := dir.Open(shm.Name{Kind: shm.Control}, shm.ID{}, true, false)
+	if err == nil {
+		id = seg.Instance()
+		if c, ok := shm.At[control](seg.Bytes(), 0); ok {
+			if str, err := stream.New(&c.stream, seg, stream.Config{Chunk: stream.MinChunk, Chunks: 2, Limit: 2}); err == nil {
+				str.End()
+			}
+		}
+		if err := seg.Close(); err != nil {
+			return err
+		}
+	}
+	return root.Retire(dir, name, id)
+}
+
+// Info is what List tells of a dictionary.
+type Info struct {
+	Name         string
+	Instance     string
+	Entries      int // as of the newest layer and the records behind it
+	Bytes        int64
+	Participants int
+	Created      time.Time
+	Err          error // why the rest is not known
+}
+
+// List describes the dictionaries of a root directory.
+func List(cfg Config) ([]Info, error) {
+	cfg.fill()
+	root, err := cfg.root(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list dictionaries: %w", err)
+	}
+	defer root.Close()
+	names, err := root.List()
+	if err != nil {
+		return nil, fmt.Errorf("list dictionaries: %w", err)
+	}
+	infos := make([]Info, 0, len(names))
+	for _, name := range names {
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		info, err := describe(root, name, cfg)
+		if gone(err) {
+			continue
+		}
+		info.Err = err
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+func describe(root *shm.Root, name string, cfg Config) (Info, error) {
+	info := Info{Name: name}
+	cfg.ReadOnly, cfg.Access = true, Attach
+	kind, codec, err := kinds(root, name)
+	if err != nil {
+		return info, err
+	}
+	cfg.KeyKind, cfg.Codec, cfg.Values = kind, codec, undecoded{}
+	d, err := attach(root, name, cfg)
+	if err != nil {
+		return info, err
+	}
+	defer d.Close()
+	info.Instance, info.Created = d.segment.Instance().String(), d.created
+	for _, p := range d.peer.All() {
+		if p.Alive {
+			info.Participants++
+		}
+	}
+	if info.Bytes, err = d.dir.Bytes(); err != nil {
+		return info, err
+	}
+	info.Entries, err = d.Len(0)
+	return info, err
+}
+
+// kinds reads how a dictionary's keys and values are encoded.
+func kinds(root *shm.Root, name string) (keys, values string, err error) {
+	dir, err := root.Open(name)
+	if err != nil {
+		return "", "", err
+	}
+	defer dir.Close()
+	seg, err := dir.Open(shm.Name{Kind: shm.Control}, shm.ID{}, false, false)
+	if err != nil {
+		return "", "", err
+	}
+	defer seg.Close()
+	if int64(len(seg.Bytes())) < controlSize {
+		return "", "", &errs.CorruptError{Segment: "control", Offset: int64(len(seg.Bytes())), Reason: "file is too short"}
+	}
+	id, err := identify(seg.Bytes())
+	return text(id.keyKind[:]), text(id.codec[:]), err
+}
+
+// undecoded is for handles that never look at values.
+type undecoded struct{}
+
+func (undecoded) Version(revision uint64, raw []byte) *replica.Version {
+	return replica.Encoded(revision, string(raw))
+}
+func (undecoded) Decode(raw string) (any, error) { return raw, nil }

@@ -1,0 +1,180 @@
+package core
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/replica"
+)
+
+// Get returns the newest version of a key, its value decoded, or bare
+// ErrNotFound. It sees every write that returned before it was called, in any
+// process. The key need only live as long as the call.
+//
+// With the replica up to date and the value decoded before, it is one look-up,
+// takes no lock and allocates nothing.
+func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
+	s := d.rep.State()
+	p := s.Applied()
+	// The head is loaded after the position: if they are equal, the replica
+	// had everything at that moment. Closed and removed handles never match.
+	current := d.head.Load() == p
+	runtime.KeepAlive(d)
+	if current {
+		if v, r := s.Find(k, p); r == replica.Found {
+			if _, ok := v.Value(); ok {
+				return v, nil
+			}
+		}
+	}
+	return d.get(k, true)
+}
+
+// Peek is Get without a look at the stream: what the replica says as it stands.
+func (d *Dict) Peek(k replica.Key) (*replica.Version, error) {
+	s := d.rep.State()
+	s.Touch()
+	if v, r := s.Find(k, s.Applied()); r == replica.Found {
+		if _, ok := v.Value(); ok {
+			return v, nil
+		}
+	}
+	return d.get(k, false)
+}
+
+// Has reports whether a key is present, without decoding its value.
+func (d *Dict) Has(k replica.Key) (bool, error) {
+	s, err := d.Sync()
+	for err == nil {
+		p := s.Applied()
+		v, r := s.Find(k, p)
+		switch r {
+		case replica.Found:
+			return true, nil
+		case replica.Gone:
+			return false, nil
+		case replica.Below:
+			v, err = s.FindBase(k, p)
+			return v != nil, d.wrap("read", err)
+		case replica.Behind:
+			s, err = d.state()
+		}
+	}
+	return false, err
+}
+
+func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
+	// A body can be gone when the replica lags behind: then it catches up and
+	// asks again. The second time it is damage.
+	for missing := 0; ; {
+		s, err := d.state()
+		if sync && err == nil {
+			s, err = d.Sync()
+		}
+		if err != nil {
+			return nil, err
+		}
+		p := s.Applied()
+		v, err := d.at(s, k, p)
+		if err == errBehind {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		v, err = d.decode(s, k, v)
+		if errors.Is(err, errBodyGone) && missing < 3 {
+			missing, sync = missing+1, true
+			continue
+		}
+		return v, err
+	}
+}
+
+// errBehind says that a state or position is too old to be read.
+var errBehind = errors.New("replica has moved on")
+
+// at returns the version of a key in state s as of position p: ErrNotFound
+// where there is none, errBehind where s is too old to tell.
+func (d *Dict) at(s *replica.State, k replica.Key, p uint64) (*replica.Version, error) {
+	v, r := s.Find(k, p)
+	switch r {
+	case replica.Found:
+		return v, nil
+	case replica.Gone:
+		return nil, errs.ErrNotFound
+	case replica.Behind:
+		return nil, errBehind
+	}
+	v, err := s.FindBase(k, p)
+	if err != nil {
+		return nil, d.wrap("read", err)
+	}
+	if v == nil {
+		return nil, errs.ErrNotFound
+	}
+	s.Promote(replica.Key{Dict: k.Dict, Str: strings.Clone(k.Str)}, v)
+	return v, nil
+}
+
+// decode returns v with its value decoded, and sees to it that this is done
+// once.
+func (d *Dict) decode(s *replica.State, k replica.Key, v *replica.Version) (*replica.Version, error) {
+	if _, ok := v.Value(); ok {
+		return v, nil
+	}
+	raw, err := d.Raw(v)
+	if err != nil {
+		return nil, err
+	}
+	value, err := d.values.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	return s.Keep(k, v, value), nil
+}
+
+// Raw is the encoded value of a version, read from its body where it has one.
+// It is empty for a version that was kept decoded only.
+func (d *Dict) Raw(v *replica.Version) (string, error) {
+	if !v.IsExternal() {
+		return v.Raw(), nil
+	}
+	return d.readValue(v.Raw())
+}
+
+// Sync applies everything that was committed before the call and returns the
+// state.
+func (d *Dict) Sync() (*replica.State, error) {
+	s := d.rep.State()
+	head := d.head.Load()
+	runtime.KeepAlive(d)
+	if s.Applied() == head {
+		return s, nil
+	}
+	if s.Closed() {
+		return nil, d.wrap("use", errs.ErrClosed)
+	}
+	if d.str.Ended() {
+		return nil, d.wrap("use", errs.ErrRemoved)
+	}
+	d.rep.Lock()
+	defer d.rep.Unlock()
+	if err := d.advance(head); err != nil {
+		return nil, d.wrap("catch up with", err)
+	}
+	return d.rep.State(), nil
+}
+
+// Len is the number of entries of a dictionary.
+func (d *Dict) Len(dict uint64) (int, error) {
+	if _, err := d.Sync(); err != nil {
+		return 0, err
+	}
+	d.rep.Lock()
+	defer d.rep.Unlock()
+	n, err := d.rep.Len(dict)
+	return n, d.wrap("count", err)
+}

@@ -1,0 +1,373 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/snapshot"
+	"github.com/ultradict/go/stream"
+)
+
+// Bounds of a rollover.
+const (
+	rolloverAt   = 4 << 20 // bytes of stream from which on one is due, however large the stream
+	keepArena    = 4 << 20 // bytes of values that a folder keeps for its next fold
+)
+
+// fold is the background work behind a rollover: it publishes layers until
+// none is due. Any process may do it; who does is agreed by the lease.
+func (d *Dict) fold() (again bool) {
+	if d.str.Head()-d.str.Floor() < d.due {
+		return false
+	}
+	if !d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldWatch) {
+		return false
+	}
+	err := d.foldOnce()
+	d.control.work.fold.drop(d.peer.ID())
+	d.start(&d.merger, d.merge)
+	return d.background("rollover", err) && err == nil
+}
+
+// foldNow publishes a layer for a writer that cannot wait. It leaves the work
+// to whoever holds the lease, as long as that is seen to go on.
+func (d *Dict) foldNow() error {
+	d.foldMu.Lock()
+	defer d.foldMu.Unlock()
+	if !d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldNowWatch) {
+		return nil
+	}
+	defer d.control.work.fold.drop(d.peer.ID())
+	err := d.foldOnce()
+	if errors.Is(err, errs.ErrConflict) || errors.Is(err, stream.ErrLapped) {
+		return nil // somebody else published: that is what was wanted
+	}
+	return err
+}
+
+// background reports whether work goes on after err, and tells the operator if
+// it is worth it.
+func (d *Dict) background(what string, err error) bool {
+	switch {
+	case err == nil, errors.Is(err, errs.ErrConflict), errors.Is(err, stream.ErrLapped):
+		return true
+	case errors.Is(err, errs.ErrClosed), errors.Is(err, errs.ErrRemoved), d.closing.Load(), d.str.Ended():
+		return false
+	}
+	d.log.Warn("background work failed; it is tried again", "dictionary", d.name, "work", what, "error", err)
+	return false
+}
+
+// foldOnce folds the records from the newest layer's position to the head into
+// a new layer and publishes it.
+func (d *Dict) foldOnce() error {
+	d.folding.Lock()
+	defer d.folding.Unlock()
+	b, err := d.openBase()
+	if err != nil {
+		return err
+	}
+	// A publisher may have died before it told the stream.
+	if b.position > d.str.Floor() {
+		if err := d.publish(func() error { d.str.Release(b.position); return nil }); err != nil {
+			return err
+		}
+	}
+	f := fold{d: d, base: b, arena: d.arena[:0], working: d.working(&d.control.work.fold)}
+	builder, err := f.run(d.str.Head())
+	if cap(f.arena) <= keepArena {
+		d.arena = f.arena
+	}
+	if err != nil || builder == nil {
+		return err
+	}
+	if len(b.list.Layers) == snapshot.MaxLayers {
+		return d.absorb(b, builder)
+	}
+	name, listed, err := d.buildLayer(builder, d.working(&d.control.work.fold))
+	if err != nil {
+		return err
+	}
+	listed.From, listed.To = f.from, f.to
+	listed.Live = f.live
+	return d.list(b.list.Sequence, append(b.list.Layers, listed), name)
+}
+
+// layerBuilder is what [snapshot.Builder] and [snapshot.Merge] have in common.
+type layerBuilder interface {
+	Size() int64
+	Len() int
+	Tombstones() int
+	Build(dst []byte, progress func() error) error
+}
+
+// buildLayer writes a layer's file. It is pending until it is listed.
+func (d *Dict) buildLayer(b layerBuilder, working func() error) (shm.Name, snapshot.Listed, error) {
+	draft, err := d.create(shm.Layer, b.Size())
+	if err != nil {
+		return shm.Name{}, snapshot.Listed{}, err
+	}
+	name := draft.Name()
+	if err := b.Build(draft.Bytes()[:b.Size()], working); err != nil {
+		d.settle(name)
+		return name, snapshot.Listed{}, errors.Join(fmt.Errorf("build layer: %w", err), draft.Discard())
+	}
+	if _, err := draft.Publish(); err != nil {
+		d.settle(name)
+		return name, snapshot.Listed{}, fmt.Errorf("publish layer: %w", err)
+	}
+	return name, snapshot.Listed{
+		ID: name.ID64(), Bytes: uint64(b.Size()), Created: now(),
+		Entries: uint64(b.Len()), Tombstones: uint64(b.Tombstones()),
+	}, nil
+}
+
+// list publishes a list of layers in place of the one with the given sequence,
+// or refuses because it is no longer the current one. name is the layer that
+// is new in it.
+func (d *Dict) list(sequence uint64, layers []snapshot.Listed, name shm.Name) error {
+	position := layers[len(layers)-1].To
+	err := d.publish(func() error {
+		if err := d.control.snapshot.Publish(sequence, layers); err != nil {
+			return err
+		}
+		d.str.Release(position)
+		return nil
+	})
+	if err != nil {
+		d.discard(name)
+		return err
+	}
+	d.settle(name)
+	d.control.work.rollovers.Add(1)
+	return nil
+}
+
+// publish does a few stores under the writers' lock.
+func (d *Dict) publish(stores func() error) error {
+	if err := d.lock.Lock(context.Background(), d.cfg.LockTimeout); err != nil {
+		return d.lockFailed(err)
+	}
+	d.shadow.lock()
+	err := errs.ErrRemoved
+	if !d.str.Ended() {
+		err = stores()
+	}
+	d.shadow.unlock()
+	d.lock.Unlock()
+	return err
+}
+
+// absorb publishes what was folded together with the newest layer, in its
+// place: the list is full.
+func (d *Dict) absorb(b *base, builder *snapshot.Builder) error {
+	working := d.working(&d.control.work.fold)
+	mem := make([]byte, builder.Size())
+	if err := builder.Build(mem, working); err != nil {
+		return fmt.Errorf("build layer: %w", err)
+	}
+	delta, err := snapshot.Open(mem, "delta", nil)
+	if err != nil {
+		return err
+	}
+	last := len(b.stack.Layers) - 1
+	m, err := snapshot.PlanMerge([]*snapshot.Layer{b.stack.Layers[last], delta}, last == 0, working)
+	if err != nil {
+		return err
+	}
+	name, listed, err := d.buildLayer(m, working)
+	if err != nil {
+		return err
+	}
+	listed.From, listed.To = m.From(), m.To()
+	replaced := b.list.Layers[last]
+	layers, _ := b.list.Replace([]snapshot.Listed{replaced}, listed)
+	if err := d.list(b.list.Sequence, layers, name); err != nil {
+		return err
+	}
+	d.retire([]snapshot.Listed{replaced})
+	return nil
+}
+
+// fold is one fold: the last operation on each key between two positions.
+type fold struct {
+	d       *Dict
+	base    *base
+	from    uint64
+	to      uint64
+	live    uint64
+	working func() error
+
+	index   map[replica.Key]int
+	entries []folded
+	dicts   map[uint64]*foldedDict
+	arena   []byte // the values, so that a fold makes few allocations
+	scratch []byte
+}
+
+type folded struct {
+	snapshot.Entry
+	born uint64 // the put since when the key has been live
+	anew bool   // the key was absent before born for certain
+}
+
+type foldedDict struct {
+	horizon uint64
+	first   int // entries before it were cleared
+}
+
+// run folds the records up to position to. It returns nil where there is
+// nothing to fold.
+func (f *fold) run(to uint64) (*snapshot.Builder, error) {
+	f.from = f.base.position
+	r := f.d.str.Reader(f.from)
+	f.index = make(map[replica.Key]int)
+	f.dicts = map[uint64]*foldedDict{0: {}}
+	for n := 0; ; n++ {
+		if n%256 == 0 {
+			if err := f.working(); err != nil {
+				return nil, err
+			}
+		}
+		rec, ok, err := r.Next(to)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if err := f.record(rec); err != nil {
+			return nil, err
+		}
+	}
+	f.to = r.Position()
+	if f.to == f.from {
+		return nil, nil
+	}
+	return f.build()
+}
+
+func (f *fold) record(rec stream.Record) error {
+	ops, body, err := f.d.operations(rec)
+	if err != nil {
+		return err
+	}
+	for len(ops) > 0 {
+		var op record.Op
+		if ops, err = record.Next(ops, &op); err != nil {
+			return f.d.malformed(rec, err)
+		}
+		dict := f.dicts[op.Dict]
+		if dict == nil {
+			dict = &foldedDict{}
+			f.dicts[op.Dict] = dict
+		}
+		if op.Kind == record.Clear {
+			dict.horizon = rec.End
+			for k, i := range f.index {
+				if k.Dict == op.Dict {
+					f.entries[i].Key, f.entries[i].Value = "", nil
+					f.entries[i].Revision = 0 // dropped
+					delete(f.index, k)
+				}
+			}
+			continue
+		}
+		f.operation(&op, dict, rec.End, body)
+	}
+	return nil
+}
+
+func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64) {
+	i, seen := f.index[replica.Key{Dict: op.Dict, Str: view(op.Key)}]
+	if !seen {
+		key := string(op.Key)
+		i = len(f.entries)
+		f.index[replica.Key{Dict: op.Dict, Str: key}] = i
+		f.entries = append(f.entries, folded{
+			Entry: snapshot.Entry{Dict: op.Dict, Key: key, Tombstone: true},
+			anew:  dict.horizon != 0,
+		})
+	}
+	e := &f.entries[i]
+	e.Revision = revision
+	if op.Kind == record.Delete {
+		e.Tombstone, e.Value, e.External = true, nil, 0
+		e.anew = true
+		return
+	}
+	if e.Tombstone {
+		e.born = revision
+	}
+	e.Tombstone = false
+	if op.InBody {
+		e.External, e.Value = body, bytesOf(place{body, op.Place}.encode())
+		return
+	}
+	e.External = 0
+	at := len(f.arena)
+	f.arena = append(f.arena, op.Value...)
+	e.Value = f.arena[at:len(f.arena):len(f.arena)]
+}
+
+// build settles what existed below and hands the rest to a builder.
+func (f *fold) build() (*snapshot.Builder, error) {
+	b := snapshot.NewBuilder(f.from, f.to)
+	live := map[uint64]uint64{}
+	for id, dict := range f.dicts {
+		if dict.horizon == 0 {
+			n, err := f.base.stack.Live(id)
+			if err != nil {
+				return nil, err
+			}
+			live[id] = n
+		}
+	}
+	for i := range f.entries {
+		if i%1024 == 0 {
+			if err := f.working(); err != nil {
+				return nil, err
+			}
+		}
+		e := &f.entries[i]
+		if e.Revision == 0 {
+			continue
+		}
+		existed := false
+		e.Created = e.born
+		if f.dicts[e.Dict].horizon == 0 {
+			below, ok, err := f.base.stack.Find(e.Dict, e.Key, f.scratch[:0])
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				existed, f.scratch = true, below.Value
+				if !e.anew {
+					e.Created = below.Created
+				}
+			}
+		}
+		switch {
+		case e.Tombstone && !existed:
+			continue
+		case e.Tombstone:
+			live[e.Dict]--
+		case !existed:
+			live[e.Dict]++
+		}
+		if err := b.Add(e.Entry); err != nil {
+			return nil, err
+		}
+	}
+	for id, dict := range f.dicts {
+		b.SetHeader(snapshot.Header{Dict: id, Horizon: dict.horizon, Live: live[id]})
+		f.live += live[id]
+	}
+	return b, nil
+}
+

@@ -1,0 +1,170 @@
+package core
+
+import (
+	"errors"
+	"io/fs"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/stream"
+)
+
+// sweep removes files that nobody needs any more and that nobody else will
+// remove: what dead participants have left, and bodies that nothing refers to.
+//
+// Nothing is counted. A file may go when nothing refers to it and nothing ever
+// will again, which is so for a file
+//
+//   - whose creator is dead: only a creator publishes its own files;
+//   - of our own that is not pending;
+//   - that is a body and was committed: references only ever vanish.
+//
+// The order of looking is what makes it sound: first that no further reference
+// can come, then the records, then the layers (a reference leaves the records
+// only for a layer that is listed before), and the pins last.
+func (d *Dict) sweep() error {
+	files, err := d.dir.Files()
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed
+		}
+		return err
+	}
+	final := map[shm.Name]uint64{} // and the position of a body's record, 0 if it never had one
+	bodies := false
+	dead := map[uint32]bool{}
+	for _, f := range files {
+		if f.Name.Kind == shm.Control {
+			continue
+		}
+		gone, known := dead[f.Name.Creator]
+		if !known {
+			gone = d.peer.Dead(f.Name.Creator)
+			dead[f.Name.Creator] = gone
+		}
+		own := f.Name.Creator == d.peer.ID() && !d.isPending(f.Name)
+		at := uint64(0)
+		if f.Name.Kind == shm.Body {
+			if at = d.committedAt(f.Name); at == 0 && !gone {
+				continue
+			}
+			bodies = true
+		} else if !gone && !own {
+			continue
+		}
+		final[f.Name] = at
+	}
+	if len(final) == 0 {
+		return nil
+	}
+	referred, err := d.references(bodies)
+	if err != nil {
+		return err
+	}
+	pins := d.pins()
+	for name, at := range final {
+		if referred[name] || (name.Kind == shm.Body && pinned(pins, at)) {
+			continue
+		}
+		if err := d.dir.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// references are the files that the stream and the layers refer to.
+func (d *Dict) references(bodies bool) (map[shm.Name]bool, error) {
+	in := map[shm.Name]bool{}
+	if bodies {
+		if err := d.inRecords(in); err != nil {
+			return nil, err
+		}
+	}
+	b, err := d.openBase()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range b.list.Layers {
+		in[shm.NameOf(shm.Layer, l.ID)] = true
+	}
+	externals, err := b.stack.Externals()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range externals {
+		in[shm.NameOf(shm.Body, id)] = true
+	}
+	for _, segment := range d.str.Segments() {
+		name, _ := chunkName(segment)
+		in[name] = true
+	}
+	if segment := d.str.Spare(); segment != 0 {
+		name, _ := chunkName(segment)
+		in[name] = true
+	}
+	return in, nil
+}
+
+// inRecords notes the bodies that records in [tail, head) refer to.
+func (d *Dict) inRecords(in map[shm.Name]bool) error {
+	head := d.str.Head()
+	r := d.str.Reader(max(d.str.Tail(), d.str.First()))
+	for {
+		rec, ok, err := r.Next(head)
+		if err != nil || !ok {
+			return err // ErrLapped: another time
+		}
+		if rec.Kind != stream.Reference {
+			continue
+		}
+		ref, err := record.ParseRef(rec.Payload)
+		if err != nil {
+			return d.malformed(rec, err)
+		}
+		in[shm.NameOf(shm.Body, ref.Body)] = true
+	}
+}
+
+// committedAt is the position of the record that refers, or referred, to a
+// body; 0 where none ever did or that is not known.
+func (d *Dict) committedAt(name shm.Name) uint64 {
+	seg, err := d.dir.Open(name, d.segment.Instance(), false, false)
+	if err != nil {
+		return 0
+	}
+	defer seg.Close()
+	w, ok := shm.At[atomic.Uint64](seg.Bytes(), committedOffset)
+	if !ok {
+		return 0
+	}
+	at := w.Load()
+	runtime.KeepAlive(seg)
+	return at
+}
+
+// pins are the lowest positions that living participants need.
+func (d *Dict) pins() []uint64 {
+	var pins []uint64
+	for _, p := range d.peer.All() {
+		if p.Pin != 0 && p.Alive {
+			pins = append(pins, p.Pin)
+		}
+	}
+	return pins
+}
+
+// pinned reports whether a body whose record ended at the given position may
+// be needed by a view at one of the pins. One that is younger than the view
+// cannot be. Where the position is not known (the creator died right after the
+// commit), every view may need it.
+func pinned(pins []uint64, at uint64) bool {
+	for _, p := range pins {
+		if at <= p {
+			return true
+		}
+	}
+	return false
+}

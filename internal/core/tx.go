@@ -1,0 +1,243 @@
+package core
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/stream"
+)
+
+// errConflict says that something that a transaction has read was changed
+// before it could commit: it runs again.
+var errConflict = errors.New("conflict")
+
+// errAgain says that the check could not look at everything under the lock:
+// it is made again, the transaction is not.
+var errAgain = errors.New("check again")
+
+// Tx is a transaction: a view, what was read through it, and what it will
+// write. Nothing of it is seen before it commits.
+type Tx struct {
+	*View
+	reads  map[replica.Key]uint64 // revision seen; 0: absent
+	whole  bool                   // has read what every record changes: a length, an iteration
+	writes map[replica.Key]int    // index of the last operation on a key
+	clears map[uint64]int         // index behind the last clear of a dictionary
+	ops    []record.Op
+}
+
+// Pending returns what the transaction itself has done to a key: known is
+// false where nothing; op is nil where the key is absent.
+func (t *Tx) Pending(k replica.Key) (op *record.Op, known bool) {
+	if i, ok := t.writes[k]; ok {
+		if op = &t.ops[i]; op.Kind == record.Put {
+			return op, true
+		}
+		return nil, true
+	}
+	_, cleared := t.clears[k.Dict]
+	return nil, cleared
+}
+
+// Read is Version, and puts the key into the read set.
+func (t *Tx) Read(k replica.Key) (*replica.Version, error) {
+	v, err := t.Version(k)
+	switch {
+	case err == nil:
+		t.reads[k] = v.Revision
+	case errors.Is(err, errs.ErrNotFound):
+		t.reads[k] = 0
+	}
+	return v, err
+}
+
+// ReadAll puts everything into the read set.
+func (t *Tx) ReadAll() { t.whole = true }
+
+// Write adds an operation. Key and value are the transaction's from now on.
+func (t *Tx) Write(op record.Op) {
+	t.ops = append(t.ops, op)
+	if op.Kind == record.Clear {
+		for k := range t.writes {
+			if k.Dict == op.Dict {
+				delete(t.writes, k)
+			}
+		}
+		t.clears[op.Dict] = len(t.ops)
+		return
+	}
+	t.writes[replica.Key{Dict: op.Dict, Str: string(op.Key)}] = len(t.ops) - 1
+}
+
+// EachPending calls visit for each value that the transaction has written.
+func (t *Tx) EachPending(dict uint64, visit func(key string, op *record.Op) bool) {
+	for k, i := range t.writes {
+		if k.Dict == dict && t.ops[i].Kind == record.Put && !visit(k.Str, &t.ops[i]) {
+			return
+		}
+	}
+}
+
+// Covered reports whether the transaction has itself decided about a key.
+func (t *Tx) Covered(k replica.Key) bool {
+	_, known := t.Pending(k)
+	return known
+}
+
+// contention is how many conflicts a transaction takes before it queues up
+// with the others that have met some.
+const contention = 3
+
+// Update runs fn in a transaction and commits what it wrote, if fn returns
+// nil. After a conflict fn runs again.
+func (d *Dict) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	for conflicts := 0; ; conflicts++ {
+		if err := ctx.Err(); err != nil {
+			return d.wrap("update", err)
+		}
+		err := d.attempt(ctx, fn, conflicts)
+		if err != errConflict {
+			return err
+		}
+		d.control.work.conflicts.Add(1)
+	}
+}
+
+// attempt runs fn once. Whatever it does, also by a panic or Goexit, leaves
+// nothing behind unless it returns nil.
+func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) error {
+	if conflicts >= contention {
+		if err := d.retry.Lock(ctx, d.cfg.LockTimeout); err != nil {
+			return d.wrap("update", d.lockFailed(err))
+		}
+		defer d.retry.Unlock()
+	}
+	v, err := d.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	t := &Tx{View: v, reads: map[replica.Key]uint64{}, writes: map[replica.Key]int{}, clears: map[uint64]int{}}
+	if err := fn(t); err != nil {
+		return err
+	}
+	if len(t.ops) == 0 {
+		return nil // what it read was true at one position
+	}
+	if len(t.reads) == 0 && !t.whole {
+		_, err = d.Write(ctx, t.ops, nil)
+		return err
+	}
+	for {
+		c, err := t.validate()
+		if err != nil {
+			return err
+		}
+		if _, err = d.Write(ctx, t.ops, c); err != errAgain {
+			return err
+		}
+	}
+}
+
+// validate checks what was read against what is committed by now, without the
+// lock. What is committed between this and the commit, the returned check
+// looks at, under the lock.
+func (t *Tx) validate() (*check, error) {
+	s, err := t.d.Sync()
+	for err == nil {
+		p := s.Applied()
+		err = t.unchanged(s, p)
+		if err == nil {
+			return &check{reads: t.reads, whole: t.whole, from: p}, nil
+		}
+		if err == errBehind {
+			s, err = t.d.state()
+		}
+	}
+	return nil, err
+}
+
+func (t *Tx) unchanged(s *replica.State, p uint64) error {
+	if p == t.position {
+		return nil
+	}
+	if t.whole {
+		return errConflict
+	}
+	for k, seen := range t.reads {
+		revision := uint64(0)
+		v, err := t.d.at(s, k, p)
+		switch {
+		case err == nil:
+			revision = v.Revision
+		case !errors.Is(err, errs.ErrNotFound):
+			return err
+		}
+		if revision != seen {
+			return errConflict
+		}
+	}
+	return nil
+}
+
+// check is what is left to be looked at under the lock: the records behind
+// from.
+type check struct {
+	reads map[replica.Key]uint64
+	whole bool
+	from  uint64
+	op    record.Op // here so that scan allocates nothing
+}
+
+// scanned bounds the bytes that are looked at under the lock.
+const scanned = 64 << 10
+
+// scan looks for what was read among the records behind from. The caller holds
+// the lock and is pinned.
+func (c *check) scan(s *stream.Stream) error {
+	head := s.Head()
+	if head == c.from {
+		return nil
+	}
+	if c.whole {
+		return errConflict
+	}
+	if head-c.from > scanned {
+		return errAgain
+	}
+	conflict := false
+	all := s.Scan(c.from, func(kind stream.Kind, _ uint64, payload []byte) bool {
+		if kind != stream.Data {
+			return false // in a body: that needs the file system
+		}
+		for len(payload) > 0 {
+			var err error
+			if payload, err = record.Next(payload, &c.op); err != nil {
+				return false
+			}
+			if c.op.Kind == record.Clear {
+				conflict = true
+				return false
+			}
+			if _, read := c.reads[replica.Key{Dict: c.op.Dict, Str: string(c.op.Key)}]; read {
+				conflict = true
+				return false
+			}
+		}
+		return true
+	})
+	switch {
+	case conflict:
+		return errConflict
+	case !all:
+		return errAgain
+	}
+	return nil
+}
+

@@ -1,0 +1,169 @@
+package core
+
+import (
+	"errors"
+	"math"
+	"runtime"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/replica"
+)
+
+// View is one position of the dictionary, kept until Close. It costs writers
+// and other readers nothing. One goroutine at a time may use it.
+type View struct {
+	d        *Dict
+	state    *replica.State
+	position uint64
+	hold     *replica.Hold
+}
+
+// View returns a view of everything that was committed before the call.
+func (d *Dict) View() (*View, error) {
+	// The order matters twice: the hold keeps versions from being cut from
+	// before the position is read, and the pin that it sets in shared memory
+	// keeps bodies from being swept from before the replica catches up.
+	hold := d.rep.Views.Register()
+	for {
+		s, err := d.Sync()
+		if err != nil {
+			hold.Release()
+			return nil, err
+		}
+		// Without a hold on its position a state may have been cut before it was
+		// loaded; with one it cannot be: so once more, if it was replaced.
+		p := s.Applied()
+		if s != d.rep.State() {
+			continue
+		}
+		hold.Set(p)
+		return &View{d: d, state: s, position: p, hold: hold}, nil
+	}
+}
+
+// Close lets go of the position. It is idempotent.
+func (v *View) Close() { v.hold.Release() }
+
+// Position is the revision that the view shows.
+func (v *View) Position() uint64 { return v.position }
+
+// pin tells the other participants the lowest position that our views need.
+func (d *Dict) pin(lowest uint64) {
+	e := d.peer.Entry()
+	if e == nil {
+		return
+	}
+	switch lowest {
+	case 0:
+		// A view is about to choose: it will choose nothing older than this.
+		e.Pin.Store(max(1, d.rep.State().Applied()))
+	case math.MaxUint64:
+		e.Pin.Store(0)
+	default:
+		e.Pin.Store(lowest)
+	}
+}
+
+// Version returns the version of a key, or ErrNotFound.
+func (v *View) Version(k replica.Key) (*replica.Version, error) {
+	ver, err := v.d.at(v.state, k, v.position)
+	if err == errBehind {
+		return nil, v.lost()
+	}
+	return ver, err
+}
+
+// Get returns the version of a key with its value decoded, or ErrNotFound.
+func (v *View) Get(k replica.Key) (*replica.Version, error) {
+	ver, err := v.Version(k)
+	if err != nil {
+		return nil, err
+	}
+	ver, err = v.d.decode(v.state, k, ver)
+	if errors.Is(err, errBodyGone) {
+		err = v.lost()
+	}
+	return ver, err
+}
+
+// lost says that what the view shows could not be kept for it. That happens to
+// read-only handles, which cannot pin.
+func (v *View) lost() error {
+	if v.d.lock == nil {
+		return v.d.wrap("view", errs.ErrViewLost)
+	}
+	return v.d.wrap("view", &errs.CorruptError{Segment: "layer", Reason: "something that a view needs is gone"})
+}
+
+// Len is the number of entries of a dictionary.
+func (v *View) Len(dict uint64) (int, error) {
+	if v.state == v.d.rep.State() && v.state.Applied() == v.position {
+		v.d.rep.Lock()
+		if v.state == v.d.rep.State() && v.state.Applied() == v.position {
+			defer v.d.rep.Unlock()
+			n, err := v.d.rep.Len(dict)
+			return n, v.d.wrap("count", err)
+		}
+		v.d.rep.Unlock()
+	}
+	n, err := v.state.Len(dict, v.position)
+	return n, v.d.wrap("count", err)
+}
+
+// Each calls visit for each entry of a dictionary, in no order, until visit
+// reports false. Versions may have to be decoded. Keys are the callee's own.
+func (v *View) Each(dict uint64, visit func(key string, ver *replica.Version) bool) error {
+	stopped := false
+	result := v.state.Each(dict, v.position, func(key string, ver *replica.Version) bool {
+		if ver != nil && !visit(key, ver) {
+			stopped = true
+		}
+		return !stopped
+	})
+	if stopped {
+		return nil
+	}
+	if result == replica.Behind {
+		return v.lost()
+	}
+	b, ok := v.state.Base.(*base)
+	if !ok {
+		return v.d.wrap("view", errs.ErrClosed)
+	}
+	for e, err := range b.stack.All(dict) {
+		if err != nil {
+			return v.d.wrap("read", err)
+		}
+		k := replica.Key{Dict: dict, Str: e.Key}
+		if v.state.Wiped(dict, e.Revision, v.position) || v.state.Covers(k, v.position) {
+			continue
+		}
+		if !visit(e.Key, b.version(&e)) {
+			break
+		}
+	}
+	runtime.KeepAlive(b)
+	return nil
+}
+
+// Decode returns a version of a key with its value decoded. What Each hands
+// out is decoded by it; the decoded value is not kept.
+func (v *View) Decode(ver *replica.Version) (any, error) {
+	if value, ok := ver.Value(); ok {
+		return value, nil
+	}
+	raw, err := v.d.Raw(ver)
+	if errors.Is(err, errBodyGone) {
+		return nil, v.lost()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.d.values.Decode(raw)
+}
+
+// Created is the revision that created a key whose version this is.
+func (v *View) Created(k replica.Key, ver *replica.Version) (uint64, error) {
+	created, err := v.state.Created(k, ver)
+	return created, v.d.wrap("read", err)
+}

@@ -1,0 +1,110 @@
+// Package errs holds the errors that every package of the module returns and
+// that package ultradict exports under its own name: one definition each, so
+// that errors.Is and errors.As give the same answer wherever an error began.
+package errs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// The sentinels. Those that exist in the standard library are the standard
+// library's own.
+var (
+	ErrClosed   = os.ErrClosed
+	ErrExists   = fs.ErrExist
+	ErrNotExist = fs.ErrNotExist
+
+	ErrNotFound      = errors.New("ultradict: key not found")
+	ErrRemoved       = errors.New("ultradict: dictionary was removed")
+	ErrCorrupt       = errors.New("ultradict: shared memory is damaged")
+	ErrVersion       = errors.New("ultradict: written by an incompatible version")
+	ErrNoSpace       = errors.New("ultradict: no space")
+	ErrReadOnly      = errors.New("ultradict: handle is read-only")
+	ErrConflict      = errors.New("ultradict: revision conflict")
+	ErrOverflow      = errors.New("ultradict: integer overflow")
+	ErrTxDone        = errors.New("ultradict: transaction used after its function returned")
+	ErrInvalidOption = errors.New("ultradict: invalid option")
+	ErrViewLost      = errors.New("ultradict: a read-only view fell too far behind")
+	ErrInvalidName   = errors.New("ultradict: invalid name")
+)
+
+// LockError says that a lock stayed with another owner until the caller's
+// time was up. It matches [os.ErrDeadlineExceeded].
+type LockError struct {
+	OwnerPID int           // process that holds the lock; 0 where it cannot be told
+	Held     time.Duration // how long that owner has been seen to hold it
+}
+
+func (e *LockError) Error() string {
+	if e.OwnerPID == 0 {
+		return fmt.Sprintf("ultradict: lock not acquired: its owner has held it for %v", e.Held.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("ultradict: lock not acquired: process %d has held it for %v; it may be stopped", e.OwnerPID, e.Held.Round(time.Millisecond))
+}
+
+// Is reports whether target is a *LockError, or the standard library's word
+// for a deadline that passed.
+func (e *LockError) Is(target error) bool {
+	_, same := target.(*LockError)
+	return same || target == os.ErrDeadlineExceeded
+}
+
+// CorruptError says that bytes in shared memory are not what they must be,
+// and where. It matches [ErrCorrupt].
+type CorruptError struct {
+	Segment string // file name of the segment, within the dictionary's directory
+	Offset  int64  // byte offset in the segment; for the stream, in its chunk
+	Reason  string // what was found
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("ultradict: segment %s is damaged at offset %d: %s", e.Segment, e.Offset, e.Reason)
+}
+
+// Is reports whether target is [ErrCorrupt] or a *CorruptError.
+func (e *CorruptError) Is(target error) bool {
+	_, same := target.(*CorruptError)
+	return same || target == ErrCorrupt
+}
+
+// TypeError says that what is stored under a key is not of the type that was
+// asked for.
+type TypeError struct {
+	Key    any    // the key; nil where the value did not come from a dictionary
+	Want   string // the Go type asked for
+	Reason string // what is stored instead, or why it does not fit
+}
+
+func (e *TypeError) Error() string {
+	if e.Key == nil {
+		return fmt.Sprintf("ultradict: value is not %s: %s", e.Want, e.Reason)
+	}
+	return fmt.Sprintf("ultradict: value of key %q is not %s: %s", fmt.Sprint(e.Key), e.Want, e.Reason)
+}
+
+// Is reports whether target is a *TypeError.
+func (e *TypeError) Is(target error) bool {
+	_, same := target.(*TypeError)
+	return same
+}
+
+// EncodeError says that a key or a value cannot be stored, because it could
+// not be read back. Nothing was changed.
+type EncodeError struct {
+	Key    any // the key under which it was to be stored
+	Reason string
+}
+
+func (e *EncodeError) Error() string {
+	return fmt.Sprintf("ultradict: cannot store value of key %q: %s", fmt.Sprint(e.Key), e.Reason)
+}
+
+// Is reports whether target is an *EncodeError.
+func (e *EncodeError) Is(target error) bool {
+	_, same := target.(*EncodeError)
+	return same
+}

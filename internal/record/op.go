@@ -1,0 +1,136 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Kind says what an operation does.
+type Kind uint8
+
+// The kinds of operations; part of the format.
+const (
+	Put    Kind = 1 // the key has this value now
+	Delete Kind = 2 // the key is absent now
+	Clear  Kind = 3 // everything in the dictionary is absent now
+)
+
+// Flags in an operation's first byte; part of the format.
+const (
+	kindMask = 0x0f
+	hasDict  = 0x10
+	inBody   = 0x20
+)
+
+// ErrMalformed says that bytes are not a sequence of operations.
+var ErrMalformed = errors.New("malformed operation")
+
+// Place tells where in a body a value stands.
+type Place struct {
+	Offset uint64 // from the beginning of the body's file
+	Length uint64
+	Sum    uint32 // CRC-32C of the value
+}
+
+// Op is one operation. What Next fills aliases the decoded bytes.
+type Op struct {
+	Kind   Kind
+	InBody bool   // the value stands at Place, Value is nil
+	Dict   uint64 // 0 is the root dictionary
+	Key    []byte
+	Value  []byte
+	Place  Place
+}
+
+// Append encodes op behind dst.
+func Append(dst []byte, op *Op) []byte {
+	head := byte(op.Kind)
+	if op.Dict != 0 {
+		head |= hasDict
+	}
+	if op.InBody {
+		head |= inBody
+	}
+	dst = append(dst, head)
+	if op.Dict != 0 {
+		dst = binary.AppendUvarint(dst, op.Dict)
+	}
+	if op.Kind == Clear {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(op.Key)))
+	dst = append(dst, op.Key...)
+	switch {
+	case op.Kind != Put:
+	case op.InBody:
+		dst = binary.AppendUvarint(dst, op.Place.Offset)
+		dst = binary.AppendUvarint(dst, op.Place.Length)
+		dst = binary.LittleEndian.AppendUint32(dst, op.Place.Sum)
+	default:
+		dst = binary.AppendUvarint(dst, uint64(len(op.Value)))
+		dst = append(dst, op.Value...)
+	}
+	return dst
+}
+
+// Next decodes the operation at the beginning of b into op and returns what
+// follows it. It reads b once and trusts no length in it.
+func Next(b []byte, op *Op) (rest []byte, err error) {
+	if len(b) == 0 {
+		return nil, ErrMalformed
+	}
+	head := b[0]
+	b = b[1:]
+	*op = Op{Kind: Kind(head & kindMask), InBody: head&inBody != 0}
+	if head&^(kindMask|hasDict|inBody) != 0 || op.Kind < Put || op.Kind > Clear || (op.InBody && op.Kind != Put) {
+		return nil, ErrMalformed
+	}
+	var ok bool
+	if head&hasDict != 0 {
+		if op.Dict, b, ok = uvarint(b); !ok || op.Dict == 0 {
+			return nil, ErrMalformed
+		}
+	}
+	if op.Kind == Clear {
+		return b, nil
+	}
+	if op.Key, b, ok = chunk(b); !ok {
+		return nil, ErrMalformed
+	}
+	if op.Kind == Delete {
+		return b, nil
+	}
+	if !op.InBody {
+		if op.Value, b, ok = chunk(b); !ok {
+			return nil, ErrMalformed
+		}
+		return b, nil
+	}
+	if op.Place.Offset, b, ok = uvarint(b); !ok {
+		return nil, ErrMalformed
+	}
+	if op.Place.Length, b, ok = uvarint(b); !ok || len(b) < 4 {
+		return nil, ErrMalformed
+	}
+	op.Place.Sum = binary.LittleEndian.Uint32(b)
+	return b[4:], nil
+}
+
+func chunk(b []byte) (piece, rest []byte, ok bool) {
+	n, b, ok := uvarint(b)
+	if !ok || n > uint64(len(b)) {
+		return nil, nil, false
+	}
+	return b[:n:n], b[n:], true
+}
+
+func uvarint(b []byte) (uint64, []byte, bool) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), b[1:], true
+	}
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil, false
+	}
+	return v, b[n:], true
+}

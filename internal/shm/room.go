@@ -1,0 +1,34 @@
+package shm
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/ultradict/go/internal/errs"
+)
+
+// cgroupFrom is the size from which a new file is measured against the memory
+// cgroup. Reading its state takes longer than a small file is worth.
+const cgroupFrom = 1 << 20
+
+// room refuses a file that would pass a bound which the file system does not
+// know.
+func (d *Dir) room(name Name, size int64) error {
+	if d.MaxBytes > 0 {
+		used, err := d.Bytes()
+		if err != nil {
+			return err
+		}
+		if size > d.MaxBytes || used > d.MaxBytes-size {
+			return fmt.Errorf("create segment %v of %d bytes in %s: %w: %d of at most %d bytes are in use",
+				name, size, d.path, errs.ErrNoSpace, used, d.MaxBytes)
+		}
+	}
+	if size >= cgroupFrom {
+		if free, group, ok := headroom(os.DirFS("/")); ok && size > free {
+			return fmt.Errorf("create segment %v of %d bytes in %s: %w: memory cgroup %s has room for %d bytes",
+				name, size, d.path, errs.ErrNoSpace, group, free)
+		}
+	}
+	return nil
+}

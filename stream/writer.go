@@ -1,0 +1,296 @@
+package stream
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/ultradict/go/internal/errs"
+)
+
+// writer is what this process keeps between appends. All of it belongs to
+// whoever holds the writers' lock, except spare and dropped, which move in and
+// out without it.
+type writer struct {
+	place place // what Reserve found
+
+	// spare is a fresh chunk that waits to be entered: made without the lock,
+	// used with it.
+	spare atomic.Pointer[mapped]
+	// dropped are segments that left the ring and wait for removal.
+	dropped [16]atomic.Uint64
+}
+
+type place struct {
+	head  uint64  // as it was
+	start uint64  // of the record; behind head where padding comes first
+	chunk *mapped // start lies in it
+	pad   *mapped // head lies in it; nil without padding
+	n     int     // payload bytes
+}
+
+// Reserve makes room for a record of n payload bytes. It allocates nothing and
+// makes no system call: where it would have to, it says what is needed instead
+// ([ErrUnmapped], [ErrFull], [ErrLimit]). Other errors are [ErrEnded],
+// [ErrTooLarge] and *errs.CorruptError. The caller holds the writers' lock
+// from here to the end of [Stream.Append].
+func (s *Stream) Reserve(n int) error {
+	s.w.place.chunk = nil
+	if n < 0 || n > s.MaxPayload() {
+		return ErrTooLarge
+	}
+	head := s.h.head.Load()
+	if head&ended != 0 {
+		return ErrEnded
+	}
+	if head%Align != 0 {
+		return errMisaligned
+	}
+	if s.h.tail.Load() > head {
+		return errPositions
+	}
+	p := place{head: head, start: head, n: n}
+	offset := head & (uint64(s.cfg.Chunk) - 1)
+	number := head >> s.shift
+	if offset != 0 && uint64(frameBytes(n)) > uint64(s.cfg.Chunk)-offset {
+		if p.pad = s.chunk(number); p.pad == nil {
+			return ErrUnmapped
+		}
+		number, offset = number+1, 0
+		p.start = number << s.shift
+	}
+	if offset == 0 {
+		if err := s.enter(number, head); err != nil {
+			return err
+		}
+	}
+	if p.chunk = s.chunk(number); p.chunk == nil {
+		return ErrUnmapped
+	}
+	s.w.place = p
+	return nil
+}
+
+// enter makes chunk n ready to be written: it has memory, and no chunk in
+// [tail, head] lies in the same memory. A writer may die after any store here:
+// the next one finds slot n set and goes on.
+func (s *Stream) enter(n, head uint64) error {
+	floor := s.h.floor.Load()
+	tail := s.h.tail.Load()
+	sl := &s.h.slots[n%MaxChunks]
+	oldest := tail >> s.shift
+	if floor > head || n-oldest > uint64(s.cfg.Limit) {
+		return errPositions
+	}
+	for ; oldest < n && (oldest+1)<<s.shift <= floor; oldest++ {
+		old := &s.h.slots[oldest%MaxChunks]
+		if old.number.Load() != oldest+1 {
+			return errTable
+		}
+		segment := old.segment.Load()
+		taken := sl.number.Load() == n+1
+		// The last chunk below floor is never dropped but used again: else a
+		// ring that floor follows at a distance would drop one and ask for a
+		// fresh one at every turn.
+		var farewell *atomic.Uint64
+		if n-oldest > uint64(s.cfg.Chunks) && (oldest+2)<<s.shift <= floor {
+			farewell = s.farewell(segment)
+		}
+		switch {
+		case taken && sl.segment.Load() == segment:
+			return s.advance(oldest + 1)
+		case taken:
+			// Slot n got memory of its own; the oldest chunk stays as it is.
+			return nil
+		case farewell != nil:
+			if err := s.advance(oldest + 1); err != nil {
+				return err
+			}
+			// Not before: whoever sees it there may remove it at once.
+			farewell.Store(segment)
+		default:
+			sl.segment.Store(segment)
+			sl.number.Store(n + 1)
+			if m := s.local[oldest%MaxChunks].Load(); m != nil && m.segment == segment {
+				s.local[n%MaxChunks].Store(m)
+			}
+			return s.advance(oldest + 1)
+		}
+	}
+	if sl.number.Load() == n+1 {
+		return nil
+	}
+	if n-oldest >= uint64(s.cfg.Limit) {
+		return ErrLimit
+	}
+	spare := s.w.spare.Load()
+	if spare == nil {
+		return ErrFull
+	}
+	sl.segment.Store(spare.segment)
+	sl.number.Store(n + 1)
+	s.local[n%MaxChunks].Store(spare)
+	s.w.spare.Store(nil)
+	return nil
+}
+
+// advance moves tail to the beginning of chunk n and loads it back: no store
+// into what was given up may come before readers can see that it was. (A store
+// with release semantics alone lets later stores pass it on arm64.)
+func (s *Stream) advance(n uint64) error {
+	s.h.tail.Store(n << s.shift)
+	if s.h.tail.Load() != n<<s.shift {
+		return errPositions
+	}
+	return nil
+}
+
+// farewell returns the place where a segment is to be noted that leaves the
+// ring, or nil if it cannot leave now. The first segments of a ring have no
+// file of their own each, so only those that it gained leave, see [Gained].
+// Whoever holds the lock fills these places, anybody empties them.
+func (s *Stream) farewell(segment uint64) *atomic.Uint64 {
+	if segment&Gained == 0 {
+		return nil
+	}
+	for i := range s.w.dropped {
+		if s.w.dropped[i].Load() == 0 {
+			return &s.w.dropped[i]
+		}
+	}
+	return nil
+}
+
+// Gained marks the numbers of segments that [Segments.Create] made: the ring
+// gives them back when it no longer needs them; part of the format.
+const Gained uint64 = 1 << 63
+
+// Append writes the record that was reserved and publishes it; sum is the
+// CRC-32C of the payload. It reports where the record begins, padding
+// included, and where it ends. A reader sees the record exactly when head has
+// passed it. Errors are [ErrEnded] and [ErrNotReserved]; nothing was appended
+// then, and a new Reserve is needed in any case.
+func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint64, err error) {
+	p := &s.w.place
+	chunk, pad := p.chunk, p.pad
+	p.chunk, p.pad = nil, nil // what was published must not be written again
+	if chunk == nil || len(payload) != p.n || (kind != Data && kind != Reference) {
+		return 0, 0, ErrNotReserved
+	}
+	if s.h.head.Load() != p.head {
+		return 0, 0, s.moved()
+	}
+	mask := uint64(s.cfg.Chunk) - 1
+	if pad != nil {
+		rest := uint64(s.cfg.Chunk) - p.head&mask
+		length := uint32(rest-frameSize) | uint32(padding)<<30
+		putFrame(pad.Bytes[p.head&mask:], length, mix(0, p.head, length))
+	}
+	mem := chunk.Bytes[p.start&mask:]
+	length := uint32(p.n) | uint32(kind)<<30
+	copy(mem[frameSize:frameSize+p.n], payload)
+	putFrame(mem, length, mix(sum, p.start, length))
+	end = p.start + uint64(frameBytes(p.n))
+	// By CAS: the stream may have been ended since Reserve.
+	if !s.h.head.CompareAndSwap(p.head, end) {
+		return 0, 0, s.moved()
+	}
+	runtime.KeepAlive(chunk)
+	runtime.KeepAlive(pad)
+	return p.head, end, nil
+}
+
+// moved says why head is not where Reserve found it.
+func (s *Stream) moved() error {
+	if s.Ended() {
+		return ErrEnded
+	}
+	return ErrNotReserved
+}
+
+// Release lets the next writer overwrite what lies below position, or below
+// head if that is less. The caller holds the writers' lock.
+func (s *Stream) Release(position uint64) {
+	if position = min(position, s.Head()); position > s.h.floor.Load() {
+		s.h.floor.Store(position)
+	}
+}
+
+// Map maps the chunks that the next Reserve needs. The caller does not hold
+// the lock. It returns *errs.CorruptError where mapping would not help, and
+// what [Segments.Map] returned.
+func (s *Stream) Map() error {
+	for range 3 {
+		head := s.Head()
+		n := head >> s.shift
+		_, err := s.load(n)
+		inside := head&(uint64(s.cfg.Chunk)-1) != 0
+		if err == nil {
+			// The chunk behind it may be about to be entered, or not exist yet.
+			_, err = s.load(n + 1)
+			inside = false
+		}
+		if s.Head()>>s.shift != n {
+			continue
+		}
+		if err == errAbsent {
+			// No harm as long as nothing lies in it.
+			if err = nil; inside {
+				err = errTable
+			}
+		}
+		return err
+	}
+	return nil
+}
+
+// Grow makes a chunk for the next Reserve to enter. The caller does not hold
+// the lock. It reports whether a chunk was made.
+func (s *Stream) Grow() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w.spare.Load() != nil {
+		return false, nil
+	}
+	segment, memory, err := s.cfg.Segments.Create()
+	if err != nil {
+		return false, fmt.Errorf("grow stream: %w", err)
+	}
+	if segment&Gained == 0 || len(memory.Bytes) < s.cfg.Chunk {
+		return false, fmt.Errorf("grow stream: segment %#x of %d bytes: %w", segment, len(memory.Bytes), errs.ErrInvalidOption)
+	}
+	s.pending = segment
+	s.w.spare.Store(s.keep(segment, memory))
+	return true, nil
+}
+
+// Collect removes the segments that left the ring. The caller does not hold
+// the lock. With nothing to do it costs a load.
+func (s *Stream) Collect() {
+	for i := range s.w.dropped {
+		segment := s.w.dropped[i].Load()
+		if segment == 0 {
+			continue
+		}
+		if s.w.dropped[i].CompareAndSwap(segment, 0) && !s.Uses(segment) {
+			s.cfg.Segments.Remove(segment)
+		}
+	}
+}
+
+// Discard gives back the chunk that was made and not used. The caller holds
+// the lock, or is the last to use the stream: otherwise a writer might enter
+// the chunk while it goes.
+func (s *Stream) Discard() {
+	if spare := s.w.spare.Swap(nil); spare != nil {
+		s.cfg.Segments.Remove(spare.segment)
+	}
+}
+
+// Spare is the segment that Grow made and no slot names yet, 0 for none.
+func (s *Stream) Spare() uint64 {
+	if spare := s.w.spare.Load(); spare != nil {
+		return spare.segment
+	}
+	return 0
+}
