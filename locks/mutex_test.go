@@ -43,7 +43,7 @@ func (c citizen) Dying(id uint32) bool {
 	return c.dying[id]
 }
 
-func (c citizen) PID(id uint32) int { return int(id) * 10 }
+func (c citizen) PID(id uint32) int { return int(id%1000) * 10 }
 
 func newTown() *town { return &town{dead: make(map[uint32]bool), dying: make(map[uint32]bool)} }
 
@@ -81,7 +81,7 @@ func TestStates(t *testing.T) {
 		"dying":                     {state: 2, dying: []uint32{2}, got: true, after: 1 | waiters},
 		"dying, waiting":            {state: 2 | waiters, dying: []uint32{2}, timeout: -1, got: true, after: 1 | waiters},
 		"another one dead":          {state: 2, dead: []uint32{3}, dying: []uint32{4}, timeout: short, after: 2 | waiters, pid: 20},
-		"last id":                   {state: maxID, timeout: short, after: math.MaxUint32, pid: int(maxID) * 10 & math.MaxInt},
+		"last id":                   {state: maxID, timeout: short, after: math.MaxUint32, pid: int(maxID%1000) * 10},
 		"damaged: nobody waits":     {state: waiters, timeout: -1, got: true, after: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestStates(t *testing.T) {
 			require.EqualValues(t, took, takeovers)
 			if !tt.got {
 				require.Zero(t, took)
-				require.Equal(t, int(uint32(tt.pid)), int(uint32(lockError(t, err).OwnerPID)))
+				require.Equal(t, tt.pid, lockError(t, err).OwnerPID)
 				require.Panics(t, m.Unlock, "not ours to unlock")
 				require.Equal(t, tt.after, w.state.Load())
 				return
@@ -168,7 +168,7 @@ func FuzzModel(f *testing.F) {
 					}
 					owner = ids[i]
 				} else {
-					require.EqualValues(t, owner*10, lockError(t, err).OwnerPID)
+					require.EqualValues(t, owner%1000*10, lockError(t, err).OwnerPID)
 				}
 			case 2: // Unlock
 				if owner == ids[i] {

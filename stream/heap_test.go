@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,7 +125,90 @@ func appendTo(s *Stream, kind Kind, payload []byte) (start, end uint64, err erro
 	if err := reserve(s, len(payload)); err != nil {
 		return 0, 0, err
 	}
-	return s.Append(kind, payload, crc32.Checksum(payload, castagnoli))
+	return s.Append(kind, payload, sumOf(payload))
 }
 
+func sumOf(payload []byte) uint32 { return crc32.Checksum(payload, castagnoli) }
+
 func sizeName(n int) string { return fmt.Sprintf("%dB", n) }
+
+// fillTo appends records so that head comes to stand at an offset of its chunk.
+func (r *ring) fillTo(offset int) {
+	for {
+		at := int(r.s.Head() % uint64(r.s.cfg.Chunk))
+		if at == offset {
+			return
+		}
+		r.append(make([]byte, min(offset-at, r.s.MaxPayload()+frameSize)-frameSize))
+	}
+}
+
+// memory returns the memory of a chunk.
+func (r *ring) memory(n uint64) []byte {
+	return r.heap.live[r.h.slots[n%MaxChunks].segment.Load()]
+}
+
+// pattern is the content of a record at a position: every byte depends on it.
+func pattern(position uint64, n int) []byte {
+	b := make([]byte, n)
+	x := position*0x9e3779b97f4a7c15 + 1
+	for i := range b {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		b[i] = byte(x)
+	}
+	return b
+}
+
+// check checks what must hold between any two steps of any writer: the order
+// of the positions, the size of the ring, and that every chunk in [tail, head]
+// has memory of its own.
+func (r *ring) check() {
+	r.t.Helper()
+	checkHeader(r.t, r.h, r.s.cfg)
+	for n := r.s.Tail() >> r.s.shift; n<<r.s.shift < r.s.Head(); n++ {
+		require.NotNil(r.t, r.memory(n), "chunk %d lies in memory that does not exist", n)
+	}
+}
+
+func checkHeader(t testing.TB, h *Header, cfg Config) {
+	t.Helper()
+	chunk := uint64(cfg.Chunk)
+	tail, floor, head := h.tail.Load(), h.floor.Load(), h.head.Load()&^ended
+	require.LessOrEqual(t, tail, floor)
+	require.LessOrEqual(t, floor, head)
+	require.Zero(t, tail%chunk)
+	last := (head - 1) / chunk
+	require.LessOrEqual(t, last+1-tail/chunk, uint64(cfg.Limit))
+	seen := map[uint64]uint64{}
+	for n := tail / chunk; n <= last; n++ {
+		sl := &h.slots[n%MaxChunks]
+		require.Equal(t, n+1, sl.number.Load())
+		other, twice := seen[sl.segment.Load()]
+		require.False(t, twice, "chunks %d and %d in the same memory", n, other)
+		seen[sl.segment.Load()] = n
+	}
+}
+
+// moveTo lets an empty stream begin at a chunk, as if it had come so far.
+func (r *ring) moveTo(chunk uint64) {
+	var segments []uint64
+	for n := r.s.Head() >> r.s.shift; len(segments) < r.s.cfg.Chunks; n++ {
+		segments = append(segments, r.h.slots[n%MaxChunks].segment.Load())
+	}
+	clear(words(r.h)[:])
+	for i, segment := range segments {
+		n := chunk + uint64(i)
+		r.h.slots[n%MaxChunks].segment.Store(segment)
+		r.h.slots[n%MaxChunks].number.Store(n + 1)
+	}
+	r.h.tail.Store(chunk << r.s.shift)
+	r.h.floor.Store(chunk << r.s.shift)
+	r.h.head.Store(chunk << r.s.shift)
+}
+
+// words is the header as the words that it consists of.
+func words(h *Header) *[HeaderSize / 8]uint64 {
+	return (*[HeaderSize / 8]uint64)(unsafe.Pointer(h))
+}

@@ -81,13 +81,11 @@ func TestEveryStepReachesEverySleeper(t *testing.T) {
 	const sleepers, steps = 4, 2000
 	var w Word
 	var counter atomic.Uint64
-	var seen [sleepers]atomic.Uint64
 	var overslept atomic.Uint64
 	var wg sync.WaitGroup
-	for i := range sleepers {
+	for range sleepers {
 		wg.Go(func() {
 			for at := uint64(0); at < steps; at = counter.Load() {
-				seen[i].Store(at)
 				news := func() bool { return counter.Load() != at }
 				if !w.Sleep(Longest, news) && news() {
 					overslept.Add(1)

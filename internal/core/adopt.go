@@ -103,4 +103,3 @@ func unlisted(old, list snapshot.List) (bytes int64) {
 	}
 	return bytes
 }
-

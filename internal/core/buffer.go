@@ -2,13 +2,20 @@ package core
 
 import "sync"
 
-// buffers are for records on their way into the stream.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+// Buffer is scratch space for one commit.
+type Buffer struct {
+	Value  []byte // the encoded value
+	record []byte
+}
 
-func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
+var buffers = sync.Pool{New: func() any { return &Buffer{Value: make([]byte, 0, 256), record: make([]byte, 0, 512)} }}
 
-func putBuffer(b *[]byte) {
-	if cap(*b) <= 64<<10 {
+// GetBuffer returns a buffer whose content is of no meaning.
+func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
+
+// Release gives the buffer back.
+func (b *Buffer) Release() {
+	if cap(b.Value) <= 64<<10 && cap(b.record) <= 64<<10 {
 		buffers.Put(b)
 	}
 }

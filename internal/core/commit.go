@@ -41,7 +41,6 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 				return 0, 0, d.lockFailed(err)
 			}
 		}
-		d.shadow.lock()
 		err = d.str.Reserve(len(payload))
 		if err == nil && check != nil {
 			err = check.scan(d.str)
@@ -52,7 +51,6 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 		if err == nil {
 			d.count()
 		}
-		d.shadow.unlock()
 		d.lock.Unlock()
 
 		if err == nil {
@@ -123,16 +121,16 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 	if err := d.writable(); err != nil {
 		return 0, err
 	}
-	buf := getBuffer()
-	defer putBuffer(buf)
-	b := (*buf)[:0]
+	buf := GetBuffer()
+	defer buf.Release()
+	b := buf.record[:0]
 	for i := range ops {
 		b = record.Append(b, &ops[i])
 		if len(b) > d.str.MaxPayload() {
 			return d.writeLarge(ctx, ops, check)
 		}
 	}
-	*buf = b
+	buf.record = b
 	start, end, err := d.commit(ctx, stream.Data, b, record.Sum(b), check)
 	if err != nil {
 		return 0, d.failed(err)
@@ -141,22 +139,19 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 	return end, nil
 }
 
-// Put commits one value under one key, without a check. own, if not nil, is
-// the value as it may be kept; otherwise it is decoded from its encoding.
-func (d *Dict) Put(k replica.Key, value []byte, own any, keep bool) error {
+// Put commits buf.Value under one key, without a check. If keep, own is the
+// value as the replica may keep it; otherwise it is decoded from its encoding.
+func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 	if err := d.writable(); err != nil {
 		return err
 	}
-	op := record.Op{Kind: record.Put, Dict: k.Dict, Key: bytesOf(k.Str), Value: value}
-	if len(k.Str)+len(value)+32 > d.str.MaxPayload() {
+	op := record.Op{Kind: record.Put, Dict: k.Dict, Key: bytesOf(k.Str), Value: buf.Value}
+	if len(k.Str)+len(buf.Value)+32 > d.str.MaxPayload() {
 		_, err := d.Write(context.Background(), []record.Op{op}, nil)
 		return err
 	}
-	buf := getBuffer()
-	b := record.Append((*buf)[:0], &op)
-	start, end, err := d.commit(context.Background(), stream.Data, b, record.Sum(b), nil)
-	*buf = b
-	putBuffer(buf)
+	buf.record = record.Append(buf.record[:0], &op)
+	start, end, err := d.commit(context.Background(), stream.Data, buf.record, record.Sum(buf.record), nil)
 	if err != nil {
 		return d.failed(err)
 	}
@@ -169,7 +164,7 @@ func (d *Dict) Put(k replica.Key, value []byte, own any, keep bool) error {
 		if keep {
 			v = replica.Decoded(end, own)
 		} else {
-			v = d.values.Version(end, value)
+			v = d.values.Version(end, buf.Value)
 		}
 		d.rep.Put(k, v)
 		d.rep.Advance(end)

@@ -13,7 +13,6 @@ import (
 	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/locks"
-	"github.com/ultradict/go/snapshot"
 	"github.com/ultradict/go/stream"
 )
 
@@ -46,7 +45,6 @@ type Dict struct {
 	peer    *peers.Peer
 	lock    *locks.Mutex // nil in a read-only handle
 	retry   *locks.Mutex
-	shadow  shadow
 
 	reader  *stream.Reader // of the appliers, under the replica's lock
 	layers  layerCache
@@ -65,6 +63,12 @@ type Dict struct {
 	pendingMu sync.Mutex
 	pending   map[shm.Name]bool
 
+	folding                             sync.Mutex // one fold at a time in this process
+	arena                               []byte     // of the folder, reused
+	foldMu                              sync.Mutex // guards foldNowWatch
+	foldWatch, foldNowWatch, mergeWatch watch
+
+	startMu  sync.Mutex // orders the start of workers and Close
 	closing  atomic.Bool
 	closed   sync.Once
 	closeErr error
@@ -88,7 +92,12 @@ type worker struct{ running atomic.Bool }
 // start runs work in the background unless it runs already. The work says
 // whether it should run again at once.
 func (d *Dict) start(w *worker, work func() (again bool)) {
-	if w.running.Load() || d.closing.Load() || !w.running.CompareAndSwap(false, true) {
+	if w.running.Load() || d.closing.Load() {
+		return
+	}
+	d.startMu.Lock()
+	defer d.startMu.Unlock()
+	if d.closing.Load() || !w.running.CompareAndSwap(false, true) {
 		return
 	}
 	d.busy.Add(1)
@@ -117,7 +126,9 @@ func (d *Dict) working(l *lease) func() error {
 // Close ends the handle. What was written stays.
 func (d *Dict) Close() error {
 	d.closed.Do(func() {
+		d.startMu.Lock()
 		d.closing.Store(true)
+		d.startMu.Unlock()
 		keeperOf.remove(d)
 		d.busy.Wait()
 		d.rep.Lock()
@@ -158,5 +169,3 @@ func (d *Dict) state() (*replica.State, error) {
 	}
 	return s, nil
 }
-
-var _ = snapshot.MaxLayers

@@ -13,9 +13,10 @@ type keeper struct {
 	mu      sync.Mutex
 	handles map[*Dict]struct{}
 	stop    chan struct{}
+	news    chan struct{} // a handle is in use again
 }
 
-var keeperOf keeper
+var keeperOf = keeper{news: make(chan struct{}, 1)}
 
 // The keeper ticks four times a second while any handle is in use, and ever
 // more rarely, down to once in five seconds, while none is.
@@ -53,6 +54,10 @@ func (k *keeper) run(stop chan struct{}) {
 		select {
 		case <-stop:
 			return
+		case <-k.news:
+			if wait = tick; !k.rest(stop) {
+				return
+			}
 		case <-time.After(wait):
 		}
 		k.mu.Lock()
@@ -72,6 +77,25 @@ func (k *keeper) run(stop chan struct{}) {
 		} else {
 			wait = min(2*wait, idleTick)
 		}
+	}
+}
+
+// wake says that a handle is in use again, so that its replica does not have
+// to wait for an idle keeper.
+func (k *keeper) wake() {
+	select {
+	case k.news <- struct{}{}:
+	default:
+	}
+}
+
+// rest waits for one tick.
+func (k *keeper) rest(stop chan struct{}) bool {
+	select {
+	case <-stop:
+		return false
+	case <-time.After(tick):
+		return true
 	}
 }
 

@@ -35,7 +35,9 @@ func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
 // Peek is Get without a look at the stream: what the replica says as it stands.
 func (d *Dict) Peek(k replica.Key) (*replica.Version, error) {
 	s := d.rep.State()
-	s.Touch()
+	if s.Touch() {
+		keeperOf.wake()
+	}
 	if v, r := s.Find(k, s.Applied()); r == replica.Found {
 		if _, ok := v.Value(); ok {
 			return v, nil

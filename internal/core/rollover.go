@@ -15,8 +15,8 @@ import (
 
 // Bounds of a rollover.
 const (
-	rolloverAt   = 4 << 20 // bytes of stream from which on one is due, however large the stream
-	keepArena    = 4 << 20 // bytes of values that a folder keeps for its next fold
+	rolloverAt = 4 << 20 // bytes of stream from which on one is due, however large the stream
+	keepArena  = 4 << 20 // bytes of values that a folder keeps for its next fold
 )
 
 // fold is the background work behind a rollover: it publishes layers until
@@ -153,12 +153,10 @@ func (d *Dict) publish(stores func() error) error {
 	if err := d.lock.Lock(context.Background(), d.cfg.LockTimeout); err != nil {
 		return d.lockFailed(err)
 	}
-	d.shadow.lock()
 	err := errs.ErrRemoved
 	if !d.str.Ended() {
 		err = stores()
 	}
-	d.shadow.unlock()
 	d.lock.Unlock()
 	return err
 }
@@ -370,4 +368,3 @@ func (f *fold) build() (*snapshot.Builder, error) {
 	}
 	return b, nil
 }
-

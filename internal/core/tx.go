@@ -240,4 +240,3 @@ func (c *check) scan(s *stream.Stream) error {
 	}
 	return nil
 }
-

@@ -74,12 +74,9 @@ func (s *State) Applied() uint64 { return s.applied.Load() }
 // Closed reports whether the replica was closed.
 func (s *State) Closed() bool { return s.closed }
 
-// Touch notes that somebody reads the state without looking at the stream.
-func (s *State) Touch() {
-	if !s.used.Load() {
-		s.used.Store(true)
-	}
-}
+// Touch notes that somebody reads the state without looking at the stream. It
+// reports whether nobody had since the last call of Touched.
+func (s *State) Touch() (first bool) { return !s.used.Load() && !s.used.Swap(true) }
 
 // Touched reports whether Touch was called since the last call of Touched.
 func (s *State) Touched() bool { return s.used.Load() && s.used.Swap(false) }

@@ -183,7 +183,7 @@ func TestOpenTooLarge(t *testing.T) {
 	}
 	sum, err := d.Bytes()
 	require.NoError(t, err)
-	require.EqualValues(t, 1<<50+128, sum)
+	require.Equal(t, int64(1<<50+128), sum)
 }
 
 func TestOpenWithoutDescriptors(t *testing.T) {

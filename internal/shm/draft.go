@@ -29,8 +29,8 @@ type Draft struct {
 // twice within the instance, whatever the kind; a control segment has no
 // number in its name.
 //
-// Errors: [errs.ErrNoSpace], naming what is used up: the file system, MaxBytes
-// or the memory cgroup; [fs.ErrNotExist] if the instance is gone; those of the
+// Errors: [errs.ErrNoSpace], naming what is used up: the file system, MaxBytes,
+// the memory cgroup or the machine's memory; [fs.ErrNotExist] if the instance is gone; those of the
 // file system.
 func (d *Dir) Create(kind Kind, creator, seq uint32, size int64, id ID) (*Draft, error) {
 	name := Name{kind, creator, seq}
@@ -43,11 +43,11 @@ func (d *Dir) Create(kind Kind, creator, seq uint32, size int64, id ID) (*Draft,
 	if size > math.MaxInt {
 		return nil, fmt.Errorf("create segment %v: %d bytes do not fit into the address space: %w", name, size, errs.ErrNoSpace)
 	}
-	if err := d.room(name, size); err != nil {
-		return nil, err
-	}
 	f := &Draft{d: d, name: name}
 	err := d.use(func(at int) (err error) {
+		if err := d.room(at, name, size); err != nil {
+			return err
+		}
 		fd, err := d.createFile(at, f, name)
 		if err != nil {
 			return spaceError(pathError("create", d.path+"/"+name.String(), err))

@@ -141,20 +141,32 @@ func TestMaxBytes(t *testing.T) {
 	require.ErrorIs(t, err, errs.ErrNoSpace)
 }
 
-func TestFullFileSystem(t *testing.T) {
+// smallFS mounts a tmpfs of one MiB. It is unmounted after everything that the
+// test opens later.
+func smallFS(t *testing.T) string {
+	t.Helper()
 	at := filepath.Join(t.TempDir(), "small")
 	require.NoError(t, os.Mkdir(at, 0o700))
 	if err := syscall.Mount("tmpfs", at, "tmpfs", 0, "size=1m,mode=0700"); err != nil {
 		t.Skip("cannot mount:", err)
 	}
-	defer func() { require.NoError(t, syscall.Unmount(at, 0)) }()
-	r, err := OpenRoot(at, RootOptions{})
+	t.Cleanup(func() {
+		if err := syscall.Unmount(at, 0); err != nil {
+			_ = syscall.Unmount(at, syscall.MNT_DETACH) // never leave it behind
+			t.Error("unmount:", err)
+		}
+	})
+	return at
+}
+
+func TestFullFileSystem(t *testing.T) {
+	r, err := OpenRoot(smallFS(t), RootOptions{})
 	require.NoError(t, err)
-	defer r.Close()
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	id := NewID()
 	d, err := r.Make("dict", id)
 	require.NoError(t, err)
-	defer d.Close()
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
 
 	for _, named := range []bool{false, true} {
 		d.named.Store(named)
@@ -166,35 +178,44 @@ func TestFullFileSystem(t *testing.T) {
 	}
 
 	// Up to the last page, and every byte of it can be written.
-	var last *Segment
 	n := uint32(0)
-	for ; ; n++ {
+	for ; n < 100; n++ {
 		f, err := d.Create(Body, 2, n, 64<<10, id)
 		if err != nil {
 			require.ErrorIs(t, err, errs.ErrNoSpace)
 			break
 		}
-		last, err = f.Publish()
+		s, err := f.Publish()
 		require.NoError(t, err)
-		for i := HeaderSize; i < len(last.Bytes()); i++ {
-			last.Bytes()[i] = 1
+		for i := HeaderSize; i < len(s.Bytes()); i++ {
+			s.Bytes()[i] = 1
 		}
-		require.NoError(t, last.Close())
+		require.NoError(t, s.Close())
 	}
 	require.NotZero(t, n)
+	require.Less(t, n, uint32(100))
 	require.NoError(t, d.Remove(Name{Body, 2, 0}))
 	newSegmentIn(t, d, Body, 3, 0, 64<<10, id)
 	sum, err := d.Bytes()
 	require.NoError(t, err)
 	require.EqualValues(t, n*64<<10, sum)
-	// Unmounting needs every mapping gone.
+}
+
+// The call that allocates fails as well, not only the look before it. This
+// must not be tried on a file system without a small limit of its own.
+func TestAllocateBeyondTheEnd(t *testing.T) {
+	f, err := os.CreateTemp(smallFS(t), "")
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	require.LessOrEqual(t, sysFree(int(f.Fd())), int64(1<<20))
+	require.True(t, isFull(sysAllocate(int(f.Fd()), 8<<20)))
+	require.NoError(t, f.Truncate(0))
+	require.True(t, isFull(writeZeros(int(f.Fd()), 0, 8<<20)))
 }
 
 // Signals that arrive all the time do not keep a large file from being made.
 func TestAllocateUnderSignals(t *testing.T) {
 	_, d, id := reopened(t)
-	type itimerval struct{ interval, value syscall.Timeval }
-	_ = itimerval{}
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
 	ignoreSignal(t, syscall.SIGUSR1)

@@ -26,7 +26,7 @@ func TestNames(t *testing.T) {
 		require.Equal(t, c.name, back)
 		require.Equal(t, c.name, NameOf(c.name.Kind, c.name.ID64()))
 	}
-	require.EqualValues(t, 0x0000001f_00000002, Name{Stream, 0x1f, 2}.ID64())
+	require.Equal(t, uint64(0x0000001f_00000002), Name{Stream, 0x1f, 2}.ID64())
 	require.Equal(t, "kind(9)", Kind(9).String())
 	require.Equal(t, "kind(0)", Kind(0).String())
 }

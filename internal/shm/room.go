@@ -7,13 +7,13 @@ import (
 	"github.com/ultradict/go/internal/errs"
 )
 
-// cgroupFrom is the size from which a new file is measured against the memory
-// cgroup. Reading its state takes longer than a small file is worth.
-const cgroupFrom = 1 << 20
+// measureFrom is the size from which a new file is measured against the memory
+// that is left. Reading that takes longer than a small file is worth.
+const measureFrom = 1 << 20
 
 // room refuses a file that would pass a bound which the file system does not
 // know.
-func (d *Dir) room(name Name, size int64) error {
+func (d *Dir) room(at int, name Name, size int64) error {
 	if d.MaxBytes > 0 {
 		used, err := d.Bytes()
 		if err != nil {
@@ -24,9 +24,9 @@ func (d *Dir) room(name Name, size int64) error {
 				name, size, d.path, errs.ErrNoSpace, used, d.MaxBytes)
 		}
 	}
-	if size >= cgroupFrom {
+	if size >= measureFrom && sysInMemory(at) {
 		if free, group, ok := headroom(os.DirFS("/")); ok && size > free {
-			return fmt.Errorf("create segment %v of %d bytes in %s: %w: memory cgroup %s has room for %d bytes",
+			return fmt.Errorf("create segment %v of %d bytes in %s: %w: %s has memory for %d bytes",
 				name, size, d.path, errs.ErrNoSpace, group, free)
 		}
 	}

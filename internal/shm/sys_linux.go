@@ -182,6 +182,14 @@ func sysFree(fd int) int64 {
 	return int64(st.Bavail) * int64(st.Bsize)
 }
 
+// sysInMemory reports whether the file system keeps files in memory alone: what
+// lies there cannot be written back to make room.
+func sysInMemory(fd int) bool {
+	var st unix.Statfs_t
+	err := retry(func() error { return unix.Fstatfs(fd, &st) })
+	return err == nil && (uint32(st.Type) == unix.TMPFS_MAGIC || uint32(st.Type) == unix.RAMFS_MAGIC)
+}
+
 // allocStep is how much is allocated by one call. A signal makes tmpfs undo
 // the whole call: one of seconds would never end under a profiler's timer.
 const allocStep = 4 << 20

@@ -45,6 +45,7 @@ func sysChmod(int, fs.FileMode) error                 { return errors.ErrUnsuppo
 func sysChgrp(int, uint32) error                      { return errors.ErrUnsupported }
 func sysRead(int, []byte, int64) (int, error)         { return 0, errors.ErrUnsupported }
 func sysFree(int) int64                               { return math.MaxInt64 }
+func sysInMemory(int) bool                            { return false }
 func sysAllocate(int, int64) error                    { return errors.ErrUnsupported }
 func sysMap(fd, size int, write bool) ([]byte, error) { return nil, errors.ErrUnsupported }
 func sysUnmap([]byte) error                           { return errors.ErrUnsupported }

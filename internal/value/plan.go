@@ -265,9 +265,7 @@ func (b planner) pointer(n *node) {
 	n.elem = b.node(n.t.Elem())
 }
 
-// settle computes what is found below each node, and refuses types that only
-// contain themselves by way of lists and maps: the library does not return
-// from those.
+// settle computes what is found below each node.
 func (b planner) settle() {
 	for _, n := range b.nodes {
 		reached, cyclic := map[*node]bool{}, false

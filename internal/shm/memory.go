@@ -10,23 +10,31 @@ import (
 )
 
 // Pages of shared memory are charged to the memory cgroup of the process that
-// first touches them. Past its limit the kernel does not fail fallocate: it
-// kills a process of the group. So large files are measured first.
+// first touches them. Past its limit, or when the machine itself has no memory
+// left, the kernel does not fail fallocate: it kills a process, any process.
+// A tmpfs as large as the machine's memory does not prevent that. So large
+// files are measured first.
 //
-// The measure errs on the side of allowing. What the group could give back
-// (clean file pages, reclaimable slabs, swap) counts as room; what cannot be
-// read is no limit; and nobody reserves anything between measuring and
-// allocating.
+// The measure errs on the side of allowing. What could be given back (clean
+// file pages, reclaimable slabs, swap) counts as room; what cannot be read is
+// no limit; and nobody reserves anything between measuring and allocating.
 
-// headroom returns how many bytes the memory cgroup of this process can still
-// take, and which group on the way up is the tightest. ok is false if there is
-// no limit that can be read. fsys is the root of the file system.
+// machine stands for the group that has no limit but the machine's.
+const machine = "the machine"
+
+// headroom returns how many bytes of memory this process can still take, and
+// what is the tightest: [machine], or the directory of a memory cgroup, its own
+// or one on the way up. ok is false if nothing can be read. fsys is the root of
+// the file system.
 func headroom(fsys fs.FS) (free int64, group string, ok bool) {
+	available, swap, ok := memory(fsys)
+	if ok {
+		free, group = available+swap, machine
+	}
 	mount, own, v1 := memoryGroup(fsys)
 	if mount == "" {
-		return 0, "", false
+		return free, group, ok
 	}
-	swap := swapFree(fsys)
 	for dir := own; ; dir = path.Dir(dir) {
 		g := cgroup{fsys, dir}
 		room, limited := int64(0), false
@@ -38,7 +46,7 @@ func headroom(fsys fs.FS) (free int64, group string, ok bool) {
 			room, limited = g.room2(swap)
 		}
 		if limited && (!ok || room < free) {
-			free, group, ok = max(room, 0), "/"+dir, true
+			free, group, ok = max(room, 0), "memory cgroup /"+dir, true
 		}
 		if dir == mount || len(dir) <= len(mount) {
 			return free, group, ok
@@ -119,13 +127,16 @@ func isDir(fsys fs.FS, name string) bool {
 	return err == nil && st.IsDir()
 }
 
-// swapFree returns the machine's free swap space in bytes.
-func swapFree(fsys fs.FS) int64 {
+// memory returns, in bytes, the memory that the machine can still give without
+// swapping, and its free swap space.
+func memory(fsys fs.FS) (available, swap int64, ok bool) {
 	b, err := fs.ReadFile(fsys, "proc/meminfo")
 	if err != nil {
-		return 0
+		return 0, 0, false
 	}
-	return min(number(string(b), "SwapFree:"), noLimit/1024) * 1024
+	kib := func(word string) int64 { return min(number(string(b), word), noLimit/1024) * 1024 }
+	available = kib("MemAvailable:")
+	return available, kib("SwapFree:"), available > 0
 }
 
 // cgroup is one directory of the hierarchy.

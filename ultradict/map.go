@@ -1,0 +1,226 @@
+package ultradict
+
+import (
+	"context"
+	"errors"
+	"math"
+	"reflect"
+
+	"github.com/ultradict/go/internal/core"
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/internal/value"
+)
+
+// Map is one open handle of a dictionary with keys of type K and values of
+// type V. Any number of goroutines may use it. [Open] and [OpenMap] make one;
+// the zero value is of no use.
+type Map[K comparable, V any] struct {
+	d       *core.Dict
+	id      uint64 // 0: the root dictionary
+	strings bool   // K is a string type
+	keys    *value.Keys[K]
+	values  *values[V]
+}
+
+// Dict is a dictionary of dynamic values. What is stored comes back as nil,
+// bool, int64 (uint64 above its range), float64, string, []byte, time.Time,
+// []any or map[string]any, in every process alike.
+type Dict = Map[string, any]
+
+// key is the look-up form of a key. It must not outlive buf and *key.
+func (m *Map[K, V]) key(key *K, buf *value.KeyBuf) replica.Key {
+	return replica.Key{Dict: m.id, Str: m.keys.View(key, buf)}
+}
+
+// Get returns the value of a key. It sees every write, of any process, that
+// returned before Get was called. Where nothing was written since the last
+// look it costs what a look-up in a local map costs, takes no lock and makes no
+// allocation.
+//
+// The value is shared with this process's replica: do not change it.
+//
+// Errors: bare [ErrNotFound]; *[TypeError] if the stored value is not a V;
+// [ErrClosed], [ErrRemoved], [ErrCorrupt].
+func (m *Map[K, V]) Get(key K) (V, error) {
+	if m.strings {
+		v, err := m.d.Get(replica.Key{Dict: m.id, Str: stringOf(&key)})
+		if err == nil {
+			if x, ok := v.Value(); ok {
+				if t, ok := x.(V); ok {
+					return t, nil
+				}
+			}
+		}
+		return m.result(key, v, err)
+	}
+	var buf value.KeyBuf
+	v, err := m.d.Get(m.key(&key, &buf))
+	return m.result(key, v, err)
+}
+
+// Peek is Get without a look at the stream: it returns what this process's
+// replica says as it stands, at one position that only moves forward. Any call
+// that synchronizes moves it on, and a keeper does so every 250 ms while Peek
+// is in use; the first Peek after an idle time may be up to 5 s behind.
+func (m *Map[K, V]) Peek(key K) (V, error) {
+	if m.strings {
+		v, err := m.d.Peek(replica.Key{Dict: m.id, Str: stringOf(&key)})
+		if err == nil {
+			if x, ok := v.Value(); ok {
+				if t, ok := x.(V); ok {
+					return t, nil
+				}
+			}
+		}
+		return m.result(key, v, err)
+	}
+	var buf value.KeyBuf
+	v, err := m.d.Peek(m.key(&key, &buf))
+	return m.result(key, v, err)
+}
+
+// result turns what the core found into a V.
+func (m *Map[K, V]) result(key K, v *replica.Version, err error) (V, error) {
+	var zero V
+	if err != nil {
+		return zero, named(key, err)
+	}
+	if x, ok := v.Value(); ok {
+		if t, ok := x.(V); ok {
+			return t, nil
+		}
+		if x == nil && m.values.dynamic {
+			return zero, nil
+		}
+	}
+	return m.own(key, v)
+}
+
+// own decodes a version once more, into memory that is the caller's.
+func (m *Map[K, V]) own(key K, v *replica.Version) (V, error) {
+	var zero V
+	raw, err := m.d.Raw(v)
+	if err != nil {
+		return zero, err
+	}
+	if x, ok := v.Value(); ok && raw == "" {
+		if t, ok := x.(V); ok || (x == nil && m.values.dynamic) {
+			return t, nil
+		}
+		return zero, &TypeError{Key: key, Want: reflect.TypeFor[V]().String(), Reason: "it is " + reflect.TypeOf(x).String()}
+	}
+	t, err := m.values.codec.Decode([]byte(raw))
+	return t, named(key, err)
+}
+
+// named puts the key into an error that has none yet.
+func named[K any](key K, err error) error {
+	var t *TypeError
+	if err != nil && errors.As(err, &t) && t.Key == nil {
+		named := *t
+		named.Key = key
+		return &named
+	}
+	return err
+}
+
+// Has reports whether a key is present, as [Map.Get] would find it. It does not
+// decode the value. Errors: [ErrClosed], [ErrRemoved], [ErrCorrupt].
+func (m *Map[K, V]) Has(key K) (bool, error) {
+	var buf value.KeyBuf
+	return m.d.Has(m.key(&key, &buf))
+}
+
+// Set stores a value. When it returns nil, every Get of every process sees the
+// value, and no death of any process can undo that. It waits for the lock at
+// most for [WithLockTimeout].
+//
+// Errors: *[EncodeError] if key or value could not be read back, *[LockError],
+// [ErrNoSpace], [ErrReadOnly], [ErrClosed], [ErrRemoved]. After any of them
+// nothing has changed.
+func (m *Map[K, V]) Set(key K, v V) error {
+	if err := m.keys.Check(key); err != nil {
+		return unencodable(key, err)
+	}
+	buf := core.GetBuffer()
+	defer buf.Release()
+	raw, err := m.values.codec.Append(buf.Value[:0], v)
+	if err != nil {
+		return unencodable(key, err)
+	}
+	buf.Value = raw
+	var own any
+	keep := false
+	if _, _, number := value.DecodeNumber(raw); !number {
+		// Strings and the like need not be decoded again; numbers are decoded
+		// without an allocation of their own.
+		var kept V
+		if kept, keep = m.values.codec.Keep(v); keep {
+			own = kept
+		}
+	}
+	var kb value.KeyBuf
+	return m.d.Put(m.key(&key, &kb), buf, own, keep)
+}
+
+// Delete removes a key and reports whether it was present. Errors: as
+// [Map.Set].
+func (m *Map[K, V]) Delete(key K) (existed bool, err error) {
+	enc, err := m.keys.Append(nil, key)
+	if err != nil {
+		return false, unencodable(key, err)
+	}
+	k := replica.Key{Dict: m.id, Str: string(enc)}
+	err = m.d.Update(context.Background(), func(t *core.Tx) error {
+		_, err := t.Read(k)
+		if existed = err == nil; existed {
+			t.Write(record.Op{Kind: record.Delete, Dict: m.id, Key: enc})
+		}
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return existed && err == nil, err
+}
+
+// Clear removes everything. It costs the same however much there is. Errors:
+// as [Map.Set].
+func (m *Map[K, V]) Clear() error {
+	_, err := m.d.Write(context.Background(), []record.Op{{Kind: record.Clear, Dict: m.id}}, nil)
+	return err
+}
+
+// Len is the number of entries. The first call after the replica has moved on
+// to newer layers costs a walk over what was changed since; otherwise it is
+// cheap. Errors: [ErrClosed], [ErrRemoved], [ErrCorrupt].
+func (m *Map[K, V]) Len() (int, error) { return m.d.Len(m.id) }
+
+// Sync applies everything that was committed before the call to this process's
+// replica, so that [Map.Peek] sees it. Errors: [ErrClosed], [ErrRemoved],
+// [ErrCorrupt].
+func (m *Map[K, V]) Sync() error {
+	_, err := m.d.Sync()
+	return err
+}
+
+// Name is the name that the dictionary was opened by.
+func (m *Map[K, V]) Name() string { return m.d.Name() }
+
+// Close ends the handle: what was written stays, and every later call returns
+// [ErrClosed]. It waits for background work of the handle to stop. Close is
+// idempotent. Memory is unmapped when the garbage collector finds that nothing
+// uses it any more.
+func (m *Map[K, V]) Close() error { return m.d.Close() }
+
+// unencodable says which key an encoding error belongs to.
+func unencodable[K any](key K, err error) error {
+	var u *value.Unencodable
+	if errors.As(err, &u) {
+		return &EncodeError{Key: key, Reason: u.Reason}
+	}
+	return err
+}
+
+func floatFrom(bits uint64) float64 { return math.Float64frombits(bits) }

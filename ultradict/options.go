@@ -1,0 +1,138 @@
+package ultradict
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/ultradict/go/internal/core"
+	"github.com/ultradict/go/stream"
+)
+
+// Option changes how a dictionary is opened, removed or listed. Options are
+// checked together, whatever their order.
+type Option func(*options)
+
+type options struct {
+	core.Config
+	create, attach bool
+	problems       []error
+}
+
+func (o *options) refuse(format string, args ...any) {
+	o.problems = append(o.problems, fmt.Errorf(format+": %w", append(args, ErrInvalidOption)...))
+}
+
+// WithDir puts the dictionary below a directory other than the default one,
+// which is $ULTRADICT_DIR or else /dev/shm/ultradict-<uid>. The directory must
+// be the user's own, and nobody else may be able to write to it; it is made
+// (0700) if only its last element is missing. Put it on a tmpfs: elsewhere
+// everything works, more slowly, and without any promise beyond the death of
+// processes.
+func WithDir(dir string) Option {
+	return func(o *options) {
+		if dir == "" {
+			o.refuse("directory is empty")
+		}
+		o.Dir = dir
+	}
+}
+
+// WithMode sets the permission bits of the dictionary's files, 0600 by default.
+// With 0660 the directory's group may attach and write; with 0640 it may attach
+// [ReadOnly]. Nobody else can ever be let in.
+func WithMode(mode fs.FileMode) Option {
+	return func(o *options) {
+		if mode&^0o660 != 0 || mode&0o600 != 0o600 {
+			o.refuse("mode %v: must be 0600, 0640 or 0660", mode)
+		}
+		o.Mode = mode
+	}
+}
+
+// WithStreamSize sets the size of the stream at rest in bytes, 1 MiB by
+// default, 4 KiB at least and 64 MiB at most; it is rounded up. A larger stream
+// makes rollovers rarer. It counts only where the dictionary is created.
+func WithStreamSize(bytes int) Option {
+	return func(o *options) {
+		if bytes < 2*stream.MinChunk || bytes > 4*stream.MaxChunk {
+			o.refuse("stream size of %d bytes: must be from %d to %d", bytes, 2*stream.MinChunk, 4*stream.MaxChunk)
+			return
+		}
+		o.StreamSize = bytes
+	}
+}
+
+// WithMaxBytes bounds the shared memory of the dictionary, in bytes: writes
+// that would need more return [ErrNoSpace]. It counts only where the dictionary
+// is created. Two processes that grow it at the same moment may exceed the
+// bound by one segment.
+func WithMaxBytes(bytes int64) Option {
+	return func(o *options) {
+		if bytes < 1<<20 {
+			o.refuse("limit of %d bytes: must be at least 1 MiB", bytes)
+		}
+		o.MaxBytes = bytes
+	}
+}
+
+// WithLockTimeout sets how long a write waits for the lock, 5 s by default. The
+// lock is held for less than a microsecond a write: this is how long others
+// wait for a process that was stopped in the middle of it.
+func WithLockTimeout(d time.Duration) Option {
+	return func(o *options) {
+		if d <= 0 {
+			o.refuse("lock timeout of %v: must be positive", d)
+		}
+		o.LockTimeout = d
+	}
+}
+
+// WithLogger sets where background work reports what goes wrong without being
+// anybody's call. By default it is silent.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l == nil {
+			o.refuse("logger is nil")
+		}
+		o.Logger = l
+	}
+}
+
+// CreateOnly makes Open fail with [ErrExists] where the dictionary exists.
+func CreateOnly() Option { return func(o *options) { o.create = true } }
+
+// AttachOnly makes Open fail with [ErrNotExist] where the dictionary does not
+// exist.
+func AttachOnly() Option { return func(o *options) { o.attach = true } }
+
+// ReadOnly maps the dictionary so that this process cannot change a byte of
+// it. It implies [AttachOnly]. A view of such a handle cannot keep what it sees
+// from being freed: after a while it may end with [ErrViewLost].
+func ReadOnly() Option { return func(o *options) { o.ReadOnly = true } }
+
+func configure(opts []Option) (core.Config, error) {
+	var o options
+	for _, opt := range opts {
+		if opt == nil {
+			o.refuse("option is nil")
+			continue
+		}
+		opt(&o)
+	}
+	switch {
+	case o.create && o.attach:
+		o.refuse("CreateOnly and AttachOnly exclude each other")
+	case o.create && o.ReadOnly:
+		o.refuse("CreateOnly and ReadOnly exclude each other")
+	case o.MaxBytes > 0 && int64(o.StreamSize) > o.MaxBytes/2:
+		o.refuse("a stream of %d bytes leaves no room below a limit of %d", o.StreamSize, o.MaxBytes)
+	case o.create:
+		o.Access = core.Create
+	case o.attach || o.ReadOnly:
+		o.Access = core.Attach
+	}
+	return o.Config, errors.Join(o.problems...)
+}
