@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ultradict/go/internal/futex"
+	"github.com/ultradict/go/internal/pin"
 )
 
 const (
@@ -54,6 +55,12 @@ type Options struct {
 	// the goroutine that has it now, before its Lock returns: the place to
 	// repair what the owner may have left half done. nil for nothing.
 	OnTakeover func()
+
+	// Pinned keeps the goroutine that has the lock on its thread, so that a
+	// process with many busy goroutines does not let the others wait. From Lock
+	// to Unlock it must then neither allocate nor block, make no system call
+	// and run no code of others: a copy and a few stores.
+	Pinned bool
 }
 
 // Mutex is one participant's access to a [Word]. Make one with [New]; any
@@ -66,6 +73,8 @@ type Mutex struct {
 	held       bool // by a goroutine of this Mutex; guarded by the lock itself
 	peers      Peers
 	onTakeover func()
+	pinned     bool
+	closed     atomic.Bool
 
 	// turn holds a token while a goroutine competes with other processes; the
 	// rest of this process's goroutines queue for it.
@@ -82,18 +91,43 @@ func New(w *Word, p Peers, opts Options) *Mutex {
 	if id == 0 || id > maxID {
 		panic(fmt.Sprintf("locks: New with id %d", id))
 	}
-	return &Mutex{word: w, id: id, peers: p, onTakeover: opts.OnTakeover, turn: make(chan struct{}, 1)}
+	return &Mutex{word: w, id: id, peers: p, onTakeover: opts.OnTakeover, pinned: opts.Pinned, turn: make(chan struct{}, 1)}
 }
 
 // TryLock takes the lock if it is free, and reports whether it did. It never
 // waits, and never takes over from a dead owner: for that use Lock with a
 // timeout of zero.
-func (m *Mutex) TryLock() bool {
-	if !m.word.state.CompareAndSwap(0, m.id) {
-		return false
+func (m *Mutex) TryLock() bool { return m.word.state.Load() == 0 && m.take(m.id) }
+
+// take puts our id into a free word. It pins before, not after: a goroutine
+// that is descheduled in between would have the lock for as long.
+func (m *Mutex) take(word uint32) bool {
+	if m.pinned {
+		pin.Pin()
 	}
-	m.held = m.acquire()
-	return true
+	if m.word.state.CompareAndSwap(0, word) {
+		if !m.closed.Load() {
+			m.held = m.acquire()
+			return true
+		}
+		m.letGo()
+	}
+	if m.pinned {
+		pin.Unpin()
+	}
+	return false
+}
+
+// Close makes every later TryLock fail and Lock return an error that matches
+// os.ErrClosed. It waits for a goroutine of this Mutex that has the lock to
+// release it; after that the participant may leave: whoever tries later holds
+// the lock for a moment at most, does nothing with it, and minds nobody who
+// takes it for a dead owner's. Close is idempotent.
+func (m *Mutex) Close() {
+	m.closed.Store(true)
+	for m.word.state.Load()&^waiters == m.id {
+		runtime.Gosched()
+	}
 }
 
 // Lock takes the lock. If it is not free, Lock waits until it is or its owner
@@ -115,31 +149,33 @@ func (m *Mutex) Lock(ctx context.Context, timeout time.Duration) error {
 // If the word was damaged meanwhile and names somebody else, Unlock leaves it
 // as it is.
 func (m *Mutex) Unlock() {
-	held := m.held
+	if !m.held {
+		panic("locks: Unlock of a Mutex that is not locked")
+	}
 	m.held = false
 	m.release()
-	if !held || !m.word.state.CompareAndSwap(m.id, 0) {
-		m.unlockSlow(held)
+	wake := !m.word.state.CompareAndSwap(m.id, 0) && m.letGo()
+	if m.pinned {
+		pin.Unpin()
+	}
+	if wake {
+		futex.Wake(&m.word.state, 1)
 	}
 }
 
-func (m *Mutex) unlockSlow(held bool) {
-	if !held {
-		panic("locks: Unlock of a Mutex that is not locked")
-	}
+// letGo frees the word if it is ours and reports whether somebody waits.
+func (m *Mutex) letGo() (wake bool) {
 	for range maxTries { // the waiters bit may come while we look
 		s := m.word.state.Load()
 		if s&^waiters != m.id {
-			return
+			return false
 		}
 		m.word.seen.Store(0)
 		if m.word.state.CompareAndSwap(s, 0) {
-			if s&waiters != 0 {
-				futex.Wake(&m.word.state, 1)
-			}
-			return
+			return s&waiters != 0
 		}
 	}
+	return false
 }
 
 // Owner tells who has the lock: its id, 0 if it is free; for how long others

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/futex"
+	"github.com/ultradict/go/internal/pin"
 )
 
 // limit is the one deadline of a call of Lock, wherever it waits.
@@ -74,6 +75,12 @@ func (m *Mutex) compete(ctx context.Context, end limit) error {
 		if m.spin(take) {
 			return nil
 		}
+		if m.closed.Load() {
+			if slept {
+				m.passOn()
+			}
+			return fmt.Errorf("wait for lock: %w", errs.ErrClosed)
+		}
 		left := end.left(period)
 		if (slept || left <= 0) && m.takeOver(left <= 0) {
 			return nil
@@ -109,9 +116,8 @@ func (m *Mutex) compete(ctx context.Context, end limit) error {
 // sees it free.
 func (m *Mutex) spin(take uint32) bool {
 	for range spinFor {
-		if m.word.state.Load() == 0 && m.word.state.CompareAndSwap(0, take) {
+		if m.word.state.Load() == 0 && m.take(take) {
 			m.word.seen.Store(0)
-			m.held = m.acquire()
 			return true
 		}
 	}
@@ -162,10 +168,13 @@ func (m *Mutex) takeOver(last bool) bool {
 		if m.word.state.CompareAndSwap(s, m.id|waiters) {
 			m.word.takeovers.Add(1)
 			m.word.seen.Store(0)
-			m.held = m.acquire()
 			if m.onTakeover != nil {
 				m.onTakeover()
 			}
+			if m.pinned {
+				pin.Pin()
+			}
+			m.held = m.acquire()
 			return true
 		}
 	}

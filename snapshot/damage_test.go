@@ -206,6 +206,20 @@ func seal(data []byte) {
 	}
 }
 
+// A dictionary's header that leads to the entries of another.
+func TestForgedHeader(t *testing.T) {
+	headers, entries := sample()
+	data := build(t, 100, 200, headers, entries)
+	copy(data[headerEnd+dictSize+dictOffset:], data[headerEnd+dictOffset:][:8])
+	seal(data)
+	for _, err := range open(t, data).AllOf(7) {
+		require.ErrorIs(t, err, errs.ErrCorrupt)
+		require.ErrorContains(t, err, "another dictionary")
+		return
+	}
+	require.Fail(t, "nothing yielded")
+}
+
 func FuzzLayer(f *testing.F) {
 	headers, entries := sample()
 	f.Add(build(f, 100, 200, headers, entries), true)

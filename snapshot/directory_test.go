@@ -81,7 +81,9 @@ func TestDirectoryDamage(t *testing.T) {
 				raw[at] ^= byte(x)
 				got, err := d.Read()
 				if err != nil {
-					require.ErrorIs(t, err, errs.ErrCorrupt)
+					var c *errs.CorruptError
+					require.ErrorAs(t, err, &c)
+					require.Equal(t, at < 8, c.Offset == 0, "byte %d: %v", at, err)
 					caught++
 				} else if at < 8 || len(got.Layers) != len(want.Layers) || len(got.Layers) > 0 && got.Layers[0] != want.Layers[0] {
 					require.Fail(t, "a wrong list", "byte %d ^ %#x: %+v", at, x, got)

@@ -287,3 +287,13 @@ func TestMergeOfDamaged(t *testing.T) {
 	}
 	require.Greater(t, caught, len(older))
 }
+
+// Entries that stand in a layer though their dictionary was freed there go.
+func TestMergeFreed(t *testing.T) {
+	data := build(t, 0, 9, []Header{{Live: 1}, {Dict: 5, Horizon: Forever}},
+		[]Entry{{Key: "a", Revision: 1}, {Dict: 5, Key: "b", Revision: 2}})
+	m, err := PlanMerge([]*Layer{open(t, data)}, true, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, m.Len())
+	require.NoError(t, m.Build(make([]byte, m.Size()), nil))
+}

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -135,12 +134,8 @@ func (d *Dict) Close() error {
 		d.rep.Close()
 		d.rep.Unlock()
 		if d.lock != nil {
-			// Nobody of this handle is in a critical section from here on: those
-			// who come later see the closed replica first.
-			if err := d.lock.Lock(context.Background(), d.cfg.LockTimeout); err == nil {
-				d.str.Discard()
-				d.lock.Unlock()
-			}
+			d.lock.Close() // nobody of this handle is in a critical section from here on
+			d.str.Discard()
 			d.str.Collect()
 		}
 		d.closeErr = d.leave()

@@ -259,7 +259,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		return d, errs.ErrRemoved
 	}
 	if !cfg.ReadOnly {
-		d.lock = locks.New(&d.control.lock, d.peer, locks.Options{OnTakeover: d.str.Ring})
+		d.lock = locks.New(&d.control.lock, d.peer, locks.Options{OnTakeover: d.str.Ring, Pinned: true})
 		d.retry = locks.New(&d.control.retry, d.peer, locks.Options{})
 	}
 	d.head = d.str.HeadWord()
