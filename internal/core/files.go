@@ -54,11 +54,11 @@ func (d *Dict) discard(name shm.Name) {
 // has 24 bits for it.
 const maxFiles = 1 << 24
 
-// chunks provides the stream with memory. The number of a segment is, from the
+// ringMemory provides the stream with memory. The number of a segment is, from the
 // top: one bit that the ring gained it, 31 bits of its creator's participant
 // id, 24 bits of its file's sequence number, 8 bits of the index of the chunk
 // in the file; part of the format.
-type chunks struct{ d *Dict }
+type ringMemory struct{ d *Dict }
 
 func chunkNumber(name shm.Name, index int) uint64 {
 	return uint64(name.Creator)<<32 | uint64(name.Seq)<<8 | uint64(index)
@@ -73,7 +73,7 @@ func chunkName(segment uint64) (name shm.Name, index int) {
 }
 
 // Map implements [stream.Segments].
-func (c chunks) Map(segment uint64) (stream.Memory, error) {
+func (c ringMemory) Map(segment uint64) (stream.Memory, error) {
 	name, index := chunkName(segment)
 	seg, err := c.d.dir.Open(name, c.d.segment.Instance(), c.d.segment.Writable(), false)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c chunks) Map(segment uint64) (stream.Memory, error) {
 	return c.memory(seg, index)
 }
 
-func (c chunks) memory(seg *shm.Segment, index int) (stream.Memory, error) {
+func (c ringMemory) memory(seg *shm.Segment, index int) (stream.Memory, error) {
 	size := int(c.d.id.chunk)
 	from := streamsOffset + index*size
 	mem := seg.Bytes()
@@ -93,7 +93,7 @@ func (c chunks) memory(seg *shm.Segment, index int) (stream.Memory, error) {
 }
 
 // Create implements [stream.Segments].
-func (c chunks) Create() (uint64, stream.Memory, error) {
+func (c ringMemory) Create() (uint64, stream.Memory, error) {
 	draft, err := c.d.create(shm.Stream, streamsOffset+int64(c.d.id.chunk))
 	if err != nil {
 		return 0, stream.Memory{}, err
@@ -108,7 +108,7 @@ func (c chunks) Create() (uint64, stream.Memory, error) {
 }
 
 // Remove implements [stream.Segments].
-func (c chunks) Remove(segment uint64) {
+func (c ringMemory) Remove(segment uint64) {
 	name, _ := chunkName(segment)
 	c.d.discard(name)
 }

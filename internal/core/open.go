@@ -184,7 +184,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	copy(ident.codec[:], cfg.Codec)
 	copy(ident.keyKind[:], cfg.KeyKind)
 	seal(mem)
-	str, err := stream.New(&c.stream, nil, stream.Config{Chunk: int(chunk), Chunks: int(chunks), Limit: int(limit)})
+	str, err := stream.New(&c.stream, nil, stream.Config{Chunk: int(chunk), Chunks: int(chunks), Limit: int(limit), Segments: ringMemory{}})
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		return d, fmt.Errorf("join: %w", err)
 	}
 	d.str, err = stream.New(&d.control.stream, d.segment, stream.Config{
-		Chunk: int(d.id.chunk), Chunks: int(d.id.chunks), Limit: int(d.id.limit), Segments: chunks{d},
+		Chunk: int(d.id.chunk), Chunks: int(d.id.chunks), Limit: int(d.id.limit), Segments: ringMemory{d},
 	})
 	if err != nil {
 		return d, err
@@ -355,7 +355,7 @@ func finishRemoval(root *shm.Root, name string) error {
 	if err == nil {
 		id = seg.Instance()
 		if c, ok := shm.At[control](seg.Bytes(), 0); ok {
-			if str, err := stream.New(&c.stream, seg, stream.Config{Chunk: stream.MinChunk, Chunks: 2, Limit: 2}); err == nil {
+			if str, err := stream.New(&c.stream, seg, stream.Config{Chunk: stream.MinChunk, Chunks: 2, Limit: 2, Segments: ringMemory{}}); err == nil {
 				str.End()
 			}
 		}

@@ -25,7 +25,7 @@ type Tx struct {
 	reads  map[replica.Key]uint64 // revision seen; 0: absent
 	whole  bool                   // has read what every record changes: a length, an iteration
 	writes map[replica.Key]int    // index of the last operation on a key
-	clears map[uint64]int         // index behind the last clear of a dictionary
+	clears map[uint64]bool        // dictionaries that it has cleared
 	ops    []record.Op
 }
 
@@ -38,8 +38,7 @@ func (t *Tx) Pending(k replica.Key) (op *record.Op, known bool) {
 		}
 		return nil, true
 	}
-	_, cleared := t.clears[k.Dict]
-	return nil, cleared
+	return nil, t.clears[k.Dict]
 }
 
 // Read is Version, and puts the key into the read set.
@@ -66,19 +65,10 @@ func (t *Tx) Write(op record.Op) {
 				delete(t.writes, k)
 			}
 		}
-		t.clears[op.Dict] = len(t.ops)
+		t.clears[op.Dict] = true
 		return
 	}
 	t.writes[replica.Key{Dict: op.Dict, Str: string(op.Key)}] = len(t.ops) - 1
-}
-
-// EachPending calls visit for each value that the transaction has written.
-func (t *Tx) EachPending(dict uint64, visit func(key string, op *record.Op) bool) {
-	for k, i := range t.writes {
-		if k.Dict == dict && t.ops[i].Kind == record.Put && !visit(k.Str, &t.ops[i]) {
-			return
-		}
-	}
 }
 
 // Covered reports whether the transaction has itself decided about a key.
@@ -123,7 +113,7 @@ func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) e
 		return err
 	}
 	defer v.Close()
-	t := &Tx{View: v, reads: map[replica.Key]uint64{}, writes: map[replica.Key]int{}, clears: map[uint64]int{}}
+	t := &Tx{View: v, reads: map[replica.Key]uint64{}, writes: map[replica.Key]int{}, clears: map[uint64]bool{}}
 	if err := fn(t); err != nil {
 		return err
 	}
@@ -239,4 +229,48 @@ func (c *check) scan(s *stream.Stream) error {
 		return errAgain
 	}
 	return nil
+}
+
+// Written returns what the transaction itself has put into a dictionary, the
+// last value of each key.
+func (t *Tx) Written(dict uint64) []record.Op {
+	var ops []record.Op
+	for k, i := range t.writes {
+		if k.Dict == dict && t.ops[i].Kind == record.Put {
+			ops = append(ops, t.ops[i])
+		}
+	}
+	return ops
+}
+
+// Count is the number of entries of a dictionary, with what the transaction
+// itself has done.
+func (t *Tx) Count(dict uint64) (int, error) {
+	t.ReadAll()
+	n := 0
+	cleared := t.clears[dict]
+	if !cleared {
+		var err error
+		if n, err = t.Len(dict); err != nil {
+			return 0, err
+		}
+	}
+	for k, i := range t.writes {
+		if k.Dict != dict {
+			continue
+		}
+		if t.ops[i].Kind == record.Put {
+			n++
+		}
+		if cleared {
+			continue
+		}
+		switch _, err := t.Version(k); {
+		case err == nil:
+			n--
+		case !errors.Is(err, errs.ErrNotFound):
+			return 0, err
+		}
+	}
+	return n, nil
 }

@@ -254,7 +254,9 @@ func TestMisfits(t *testing.T) {
 	misfits[point](t, map[string]any{"X": "a"}, map[string]any{"X": 1.0}, map[string]any{"Y": nil}, []int{1, 2}, nil, 1)
 	misfits[struct{ F float32 }](t, map[string]float64{"F": 0.1})
 	misfits[struct{ F *[2]int8 }](t, map[string]any{"F": []int{1}}, map[string]any{"F": []int{1, 128}})
-	misfits[netip.Addr](t, []byte{1, 2, 3}, "10.0.0.1")
+	misfits[netip.Addr](t, []byte{1, 2, 3}, "10.0.0.1", nil)
+	misfits[big.Int](t, nil, 1.5, "1", []byte{1}, noon)
+	misfits[struct{ N []big.Int }](t, map[string]any{"N": []any{1, nil}})
 
 	c, err := NewCodec[server]()
 	require.NoError(t, err)

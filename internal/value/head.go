@@ -25,7 +25,9 @@ const (
 	byteFloat32 = 0xfa
 	byteFloat64 = 0xfb
 
-	tagTime = 0 // RFC 3339 text
+	tagTime   = 0 // RFC 3339 text
+	tagBig    = 2 // big-endian bytes
+	tagNegBig = 3
 )
 
 // appendHead appends the shortest head of the given major type.

@@ -31,7 +31,9 @@ const (
 	formMap                   //
 	formStruct                //
 	formPointer               //
-	formCustom                // marshals itself, or big.Int: its bytes are its own affair
+	formBigInt                // big.Int
+	formBinary                // marshals itself to a byte string
+	formCustom                // marshals itself to any one item
 )
 
 // has says what is found anywhere in a type.
@@ -186,7 +188,7 @@ func (b planner) special(n *node) bool {
 		n.form, n.own = formTime, hasInexact|hasChecks // location and monotonic clock are lost; the year is bounded
 		return true
 	case bigIntType:
-		n.form, n.own = formCustom, hasShared|hasInexact|hasCustom|hasChecks
+		n.form, n.own = formBigInt, hasShared|hasInexact|hasCustom|hasChecks
 		return true
 	case cborTag, cborRawTag, cborSimple:
 		n.refused = fmt.Sprintf("%v is the library's own", n.t)
@@ -202,14 +204,26 @@ func (b planner) special(n *node) bool {
 		n.unpaired = fmt.Sprintf("%v marshals itself by %s but unmarshals itself by %s",
 			n.t, marshalNames[out], marshalNames[in])
 	}
-	if out == 0 {
-		return false
+	n.own = hasShared | hasInexact | hasCustom | hasChecks
+	switch out {
+	case byCBORMethods:
+		n.form = formCustom
+	case byBinaryMethods:
+		n.form = formBinary
+	default:
+		n.own = 0
 	}
-	n.form, n.own = formCustom, hasShared|hasInexact|hasCustom|hasChecks
-	return true
+	return out != 0
 }
 
-var marshalNames = [3]string{"the rules for its kind", "CBOR methods", "binary methods"}
+// How a type marshals or unmarshals itself.
+const (
+	byKind          = 0 // not by methods
+	byCBORMethods   = 1
+	byBinaryMethods = 2
+)
+
+var marshalNames = [...]string{byKind: "the rules for its kind", byCBORMethods: "CBOR methods", byBinaryMethods: "binary methods"}
 
 // method returns which of the interfaces pt implements, counted from 1, in the
 // library's order of preference; 0 is none.

@@ -53,6 +53,9 @@ func (s *scan) item(n *node, depth int) error {
 	if n != nil && !n.takes(h) {
 		return misfit(n.t.String(), "it holds %s", describe(h))
 	}
+	if n != nil && n.form == formBigInt {
+		n = nil
+	}
 	switch h.major {
 	case majorUint:
 		s.wide = s.wide || n != nil && n.form == formAny && h.arg > math.MaxInt64
@@ -108,6 +111,10 @@ func (n *node) takes(h head) bool {
 		return h.major == majorList && h.arg == uint64(n.t.Len())
 	case formMap:
 		return null || h.major == majorMap
+	case formBigInt:
+		return h.major <= majorNeg || h.major == majorTag && (h.arg == tagBig || h.arg == tagNegBig)
+	case formBinary:
+		return h.major == majorBytes
 	case formStruct:
 		return h.major == majorMap || n.loose && h.major == majorList
 	}

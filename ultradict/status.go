@@ -1,0 +1,92 @@
+package ultradict
+
+import "time"
+
+// Status is what an operator sees of a dictionary. Positions and sizes are in
+// bytes.
+type Status struct {
+	Name     string
+	Instance string    // random, of this life of the name
+	Created  time.Time // when the instance was
+
+	// The stream: records in [Tail, Head) can be read.
+	Head         uint64
+	Tail         uint64
+	StreamSize   int64   // memory of the ring as it stands
+	StreamAtRest int64   // memory of the ring when it has not grown
+	StreamFill   float64 // part of StreamSize that no layer holds yet, from 0 to 1
+
+	Layers   []Layer // oldest first; the first one is the base
+	Entries  int     // in the root dictionary
+	Bytes    int64   // of shared memory in all, without what is unlinked and still mapped by somebody
+	MaxBytes int64   // limit of Bytes, 0 for none
+
+	Participants []Participant
+
+	LockOwner   int           // process id, 0 if the lock is free or its owner is in another PID namespace
+	LockHeld    time.Duration // how long others have seen that owner hold it
+	LockWaiters bool          // whether anybody waits
+
+	// Counters since the instance was created.
+	Commits, Conflicts, Rollovers, Merges, Takeovers, Growths, Waits uint64
+
+	// What this handle itself holds.
+	Applied      uint64 // position of its replica
+	OverlayKeys  int    // keys that its replica has over the layers
+	OverlayBytes int64  // their private memory, roughly
+	MappedBytes  int64  // shared memory that this process has mapped, all handles together
+}
+
+// Layer is one layer of the snapshot.
+type Layer struct {
+	From, To uint64        // the positions that it covers
+	Entries  uint64        // deleted ones that hide entries of older layers included
+	Bytes    int64         // of shared memory
+	Age      time.Duration // since it was published
+}
+
+// Participant is one open handle of one process.
+type Participant struct {
+	ID      uint32
+	PID     int       // in its own PID namespace
+	Started time.Time // when it opened the dictionary
+	Process uint64    // start time of its process in clock ticks since boot, which tells it from a later one with the same PID
+	Lag     uint64    // bytes of stream that its replica has not applied, as of its last report, 5 s ago at most
+	Pins    uint64    // lowest position that its open views need, 0 for none
+	Self    bool      // it is this handle
+	Alive   bool      // false: it died and its slot was not reused yet
+}
+
+// Status gathers what an operator wants to know. It costs the readers and
+// writers nothing. Errors: [ErrClosed], [ErrRemoved], [ErrCorrupt].
+func (m *Map[K, V]) Status() (Status, error) {
+	c, err := m.d.Status()
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{
+		Name: m.Name(), Instance: c.Instance, Created: c.Created,
+		Head: c.Head, Tail: c.Tail, StreamSize: c.StreamSize, StreamAtRest: c.StreamAtRest,
+		Entries: c.Entries, Bytes: c.Bytes, MaxBytes: c.MaxBytes,
+		LockOwner: c.OwnerPID, LockHeld: c.Held, LockWaiters: c.Waiting,
+		Commits: c.Commits, Conflicts: c.Conflicts, Rollovers: c.Rollovers, Merges: c.Merges,
+		Takeovers: c.Takeovers, Growths: c.Growths, Waits: c.Waits,
+		Applied: c.Applied, OverlayKeys: c.OverlaySlots, OverlayBytes: c.OverlayBytes, MappedBytes: c.Mapped,
+	}
+	folded := c.Tail
+	for _, l := range c.Layers {
+		s.Layers = append(s.Layers, Layer{
+			From: l.From, To: l.To, Entries: l.Entries, Bytes: int64(l.Bytes),
+			Age: time.Since(time.Unix(0, l.Created)),
+		})
+		folded = max(folded, l.To)
+	}
+	s.StreamFill = float64(c.Head-min(folded, c.Head)) / float64(c.StreamSize)
+	for _, p := range c.Participants {
+		s.Participants = append(s.Participants, Participant{
+			ID: p.ID, PID: p.PID, Started: p.Joined, Process: p.Start,
+			Lag: c.Head - min(p.Applied, c.Head), Pins: p.Pin, Self: p.Self, Alive: p.Alive,
+		})
+	}
+	return s, nil
+}
