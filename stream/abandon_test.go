@@ -189,3 +189,53 @@ func TestAbandonedReservation(t *testing.T) {
 		r.check()
 	}
 }
+
+// The stores of enter come in the order that the programs above have: another
+// processor never sees a slot with a number and no segment, nor tail moved on
+// before the slot that takes over the memory says so.
+func TestOrderOfStores(t *testing.T) {
+	const last = 900 // every slot is used once
+	slot := func(r *ring, n uint64) (first, second bool) {
+		return r.h.slots[n].number.Load() != 0, r.h.slots[n].segment.Load() != 0
+	}
+	tail := func(r *ring, n uint64) (first, second bool) {
+		return r.s.Tail() >= (n-1)*MinChunk, r.h.slots[n].number.Load() == n+1
+	}
+	for _, c := range []struct {
+		name   string
+		limit  int
+		rounds int
+		watch  func(r *ring, n uint64) (first, second bool)
+	}{
+		{"slot of a fresh chunk", last, 6, slot},
+		{"slot of a recycled chunk", 2, 100, slot},
+		{"tail and slot", 2, 100, tail},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range c.rounds {
+				r := newRing(t, MinChunk, 2, c.limit)
+				wrong := make(chan int)
+				go func() {
+					count := 0
+					for n := uint64(3); n <= last; n++ {
+						first, second := c.watch(r, n)
+						for !first {
+							first, second = c.watch(r, n)
+						}
+						if !second {
+							count++
+						}
+					}
+					wrong <- count
+				}()
+				for r.s.Head()>>r.s.shift <= last {
+					_, end := r.append(make([]byte, r.s.MaxPayload()))
+					if c.limit == 2 {
+						r.s.Release(end)
+					}
+				}
+				require.Zero(t, <-wrong)
+			}
+		})
+	}
+}

@@ -86,7 +86,7 @@ func TestUsesWhileChunksMove(t *testing.T) {
 		}
 	})
 	payload := make([]byte, r.s.MaxPayload())
-	for range 300_000 {
+	for range 100_000 {
 		_, end := r.append(payload)
 		r.s.Release(end)
 	}

@@ -18,8 +18,10 @@
 // What lies below floor may be overwritten: the writer that needs chunk n takes
 // the oldest chunk's memory when floor has passed it, and otherwise a fresh
 // piece, so the ring grows, up to a limit; when floor moves on, the pieces that
-// it gained go again. All of that is single stores made before head enters the
-// chunk: a writer may die between any two of them.
+// it gained go again, unless they are needed at once. All of that is single
+// stores made before head enters the chunk, in an order that lets a writer die
+// between any two of them: segment and number of the slot, then tail over the
+// chunk whose memory that was. Only then is memory written, or noted for removal.
 //
 // # Records
 //
@@ -54,7 +56,12 @@
 //
 // # Caveats
 //
-// Writers must be serialized by the caller, across processes. A record is at
+// Writers must be serialized by the caller, across processes. Waiting writes to
+// the header, which must not be mapped read-only then. What Size says and a
+// spare are not the same: each process may keep one chunk in store besides the
+// ring ([Stream.Spare]). The words of the header bound each other, and those that
+// contradict each other are reported as damage; but a header that was damaged
+// into another possible one may cost records, never show wrong ones. A record is at
 // most a quarter of a chunk, see [Stream.MaxPayload]. Machines whose 64-bit
 // atomics are not real (32-bit MIPS, ARM before 7) are not supported.
 package stream

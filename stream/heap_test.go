@@ -145,6 +145,8 @@ func (r *ring) fillTo(offset int) {
 
 // memory returns the memory of a chunk.
 func (r *ring) memory(n uint64) []byte {
+	r.heap.mu.Lock()
+	defer r.heap.mu.Unlock()
 	return r.heap.live[r.h.slots[n%MaxChunks].segment.Load()]
 }
 

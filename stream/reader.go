@@ -17,9 +17,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Record is one record as a reader sees it.
 type Record struct {
-	Kind    Kind
+	Kind    Kind   // Data or Reference
 	Start   uint64 // position where the reader stood: padding counts to the record behind it
-	End     uint64
+	End     uint64 // position where the record ends and the next one begins
 	Payload []byte // private memory, good until the next call of Next
 }
 

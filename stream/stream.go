@@ -69,10 +69,10 @@ type Segments interface {
 
 // Config describes a ring. All processes give the same values.
 type Config struct {
-	Chunk    int // bytes a chunk: a power of two from MinChunk to MaxChunk
-	Chunks   int // chunks the ring has at rest, 2 or more
-	Limit    int // chunks the ring may grow to, less than MaxChunks
-	Segments Segments
+	Chunk    int      // bytes a chunk: a power of two from MinChunk to MaxChunk
+	Chunks   int      // chunks the ring has at rest, 2 or more
+	Limit    int      // chunks the ring may grow to, less than MaxChunks
+	Segments Segments // where chunks come from; all processes mean the same by a number
 }
 
 // Stream is one process's access to a stream. All methods but those of the

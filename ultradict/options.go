@@ -1,6 +1,7 @@
 package ultradict
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -127,8 +128,8 @@ func configure(opts []Option) (core.Config, error) {
 		o.refuse("CreateOnly and AttachOnly exclude each other")
 	case o.create && o.ReadOnly:
 		o.refuse("CreateOnly and ReadOnly exclude each other")
-	case o.MaxBytes > 0 && int64(o.StreamSize) > o.MaxBytes/2:
-		o.refuse("a stream of %d bytes leaves no room below a limit of %d", o.StreamSize, o.MaxBytes)
+	case o.MaxBytes > 0 && !o.attach && int64(cmp.Or(o.StreamSize, core.DefaultStreamSize)) > o.MaxBytes/2:
+		o.refuse("a stream of %d bytes leaves no room below a limit of %d", cmp.Or(o.StreamSize, core.DefaultStreamSize), o.MaxBytes)
 	case o.create:
 		o.Access = core.Create
 	case o.attach || o.ReadOnly:

@@ -4,20 +4,21 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/snapshot"
 )
 
 // A replica that is up to date needs no newer layers. It moves on to them when
 // its overlay has outgrown one of these bounds, or when the layers that it
 // stands on are no longer listed and keep too much memory from being freed.
-const (
-	overlaySlots = 64 << 10
-	overlayBytes = 32 << 20
-	pinnedBytes  = 8 << 20 // and a quarter of what is listed
-)
+var (
+	overlaySlots       = 64 << 10
+	overlayBytes int64 = 32 << 20
+	pinnedBytes  int64 = 8 << 20 // and a quarter of what is listed
 
-// adoptEvery is the shortest time between two adoptions.
-const adoptEvery = 250 * time.Millisecond
+	// adoptEvery is the shortest time between two adoptions.
+	adoptEvery = 250 * time.Millisecond
+)
 
 // collectAt is how many bytes of mappings may wait for the collector before it
 // is told to run: it cannot see them.
@@ -64,6 +65,10 @@ func (d *Dict) adopt() error {
 	if err := d.advance(b.position); err != nil {
 		d.rep.Unlock()
 		return err
+	}
+	if d.rep.State().Base != replica.Base(now) {
+		d.rep.Unlock()
+		return nil // lapped meanwhile, and so moved on already
 	}
 	rebase := d.rep.Begin(b)
 	d.rep.Unlock()

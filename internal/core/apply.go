@@ -35,7 +35,7 @@ func (d *Dict) advance(target uint64) error {
 		}
 	}
 	if slots, bytes := d.rep.Weight(); slots > overlaySlots || bytes > overlayBytes {
-		d.start(&d.tidier, d.tidy)
+		d.start(&d.tidier)
 	}
 	return nil
 }
@@ -70,13 +70,18 @@ func (d *Dict) apply(rec stream.Record) error {
 			return d.malformed(rec, err)
 		}
 		if op.Kind == record.Clear {
-			d.rep.Clear(op.Dict, rec.End)
+			d.rep.Clear(op.Dict, horizon(rec))
 			continue
 		}
 		d.rep.Put(replica.Key{Dict: op.Dict, Str: view(op.Key)}, d.version(rec.End, &op, body))
 	}
 	return nil
 }
+
+// horizon is the position up to which a Clear in rec clears. It counts before
+// the other operations of its record, wherever it stands among them: theirs is
+// the record's end, and no other record ends so close to it.
+func horizon(rec stream.Record) uint64 { return rec.End - 1 }
 
 // version is what an operation leaves of its key.
 func (d *Dict) version(revision uint64, op *record.Op, body uint64) *replica.Version {

@@ -58,7 +58,7 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 			runtime.KeepAlive(d)
 			d.str.Collect()
 			if end-d.str.Floor() >= d.due {
-				d.start(&d.folder, d.fold)
+				d.start(&d.folder)
 			}
 			return start, end, nil
 		}
@@ -109,10 +109,23 @@ func (d *Dict) grow() error {
 		return err
 	}
 	floor := d.str.Floor()
-	if d.foldNow() == nil && d.str.Floor() != floor {
+	if d.reclaim() && d.str.Floor() != floor {
 		return nil
 	}
 	return err
+}
+
+// reclaim frees what nobody needs any more, at once: it folds the records, so
+// that what they replaced is no longer referred to, merges and sweeps. It
+// reports whether that went well, not whether anything was freed.
+func (d *Dict) reclaim() bool {
+	if d.foldNow() != nil {
+		return false
+	}
+	if err := d.mergeOnce(); err != nil && !errors.Is(err, errs.ErrConflict) {
+		return false
+	}
+	return d.sweep() == nil
 }
 
 // Write commits operations, one record, with a check or none, and applies it
@@ -169,7 +182,7 @@ func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 		d.rep.Put(k, v)
 		d.rep.Advance(end)
 		if slots, bytes := d.rep.Weight(); slots > overlaySlots || bytes > overlayBytes {
-			d.start(&d.tidier, d.tidy)
+			d.start(&d.tidier)
 		}
 		d.rep.Unlock()
 		return nil
@@ -182,6 +195,9 @@ func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 // writeLarge commits operations through a body.
 func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
 	seg, ref, err := d.writeBody(ops)
+	if errors.Is(err, errs.ErrNoSpace) && d.reclaim() {
+		seg, ref, err = d.writeBody(ops)
+	}
 	if err != nil {
 		return 0, d.failed(err)
 	}

@@ -85,12 +85,15 @@ func (d *Dict) wrap(doing string, err error) error {
 	return fmt.Errorf("%s %q: %w", doing, d.name, err)
 }
 
-// worker runs one piece of background work at a time.
-type worker struct{ running atomic.Bool }
+// worker is one kind of background work, of which at most one piece is done at
+// a time. The work says whether it should run again at once.
+type worker struct {
+	running atomic.Bool
+	work    func() (again bool)
+}
 
-// start runs work in the background unless it runs already. The work says
-// whether it should run again at once.
-func (d *Dict) start(w *worker, work func() (again bool)) {
+// start runs the work in the background unless it runs already.
+func (d *Dict) start(w *worker) {
 	if w.running.Load() || d.closing.Load() {
 		return
 	}
@@ -102,7 +105,7 @@ func (d *Dict) start(w *worker, work func() (again bool)) {
 	d.busy.Add(1)
 	go func() {
 		defer d.busy.Done()
-		for work() && !d.closing.Load() {
+		for w.work() && !d.closing.Load() {
 		}
 		w.running.Store(false)
 	}()

@@ -3,6 +3,8 @@ package core
 import (
 	"sync"
 	"time"
+
+	"github.com/ultradict/go/internal/replica"
 )
 
 // keeper does what a process owes its handles from time to time: it catches up
@@ -99,6 +101,16 @@ func (k *keeper) rest(stop chan struct{}) bool {
 	}
 }
 
+// report tells the others how far the replica has got, unless the handle has
+// left: its entry may be somebody else's by then.
+func (d *Dict) report(s *replica.State) {
+	d.startMu.Lock()
+	defer d.startMu.Unlock()
+	if e := d.peer.Entry(); e != nil && !d.closing.Load() {
+		e.Applied.Store(s.Applied())
+	}
+}
+
 // tick does a handle's share and reports whether the handle is in use.
 func (d *Dict) tick() (used bool) {
 	if d.closing.Load() {
@@ -111,17 +123,15 @@ func (d *Dict) tick() (used bool) {
 			d.background("catching up", err)
 		}
 	}
-	if e := d.peer.Entry(); e != nil {
-		e.Applied.Store(s.Applied())
-	}
+	d.report(s)
 	if d.lock != nil && d.str.Head()-d.str.Floor() >= d.due {
-		d.start(&d.folder, d.fold)
+		d.start(&d.folder)
 	}
 	if b, ok := s.Base.(*base); ok && b.list.Sequence != d.control.snapshot.Sequence() {
 		if d.lock != nil {
-			d.start(&d.merger, d.merge)
+			d.start(&d.merger)
 		}
-		d.start(&d.tidier, d.tidy)
+		d.start(&d.tidier)
 	}
 	return used
 }

@@ -86,6 +86,11 @@ const grace = 100 * time.Millisecond
 // retire removes layers that are no longer listed, after a while. Should this
 // process end before, a sweep does it.
 func (d *Dict) retire(old []snapshot.Listed) {
+	d.startMu.Lock()
+	defer d.startMu.Unlock()
+	if d.closing.Load() {
+		return
+	}
 	d.busy.Add(1)
 	go func() {
 		defer d.busy.Done()
@@ -95,6 +100,6 @@ func (d *Dict) retire(old []snapshot.Listed) {
 		for _, l := range old {
 			d.discard(shm.NameOf(shm.Layer, l.ID))
 		}
-		d.start(&d.tidier, d.tidy)
+		d.start(&d.tidier)
 	}()
 }

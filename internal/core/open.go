@@ -108,8 +108,11 @@ func open(name string, cfg Config) (*Dict, error) {
 	// Somebody else may have been faster, or left a removal half done.
 	d, err := attach(root, name, cfg)
 	switch {
-	case err == nil && cfg.Access == Create:
-		return nil, errors.Join(errs.ErrExists, d.Close())
+	case cfg.Access == Create && !gone(err):
+		if err == nil {
+			err = d.Close()
+		}
+		return nil, errors.Join(errs.ErrExists, err)
 	case errors.Is(err, errs.ErrRemoved):
 		if err := finishRemoval(root, name); err != nil {
 			return nil, err
@@ -216,6 +219,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		return nil, err
 	}
 	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{}}
+	d.folder.work, d.merger.work, d.tidier.work = d.fold, d.merge, d.tidy
 	defer func() {
 		if err != nil {
 			d.abandon()

@@ -3,7 +3,6 @@ package core
 import (
 	"errors"
 	"runtime"
-	"strings"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/replica"
@@ -91,6 +90,9 @@ func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
 			missing, sync = missing+1, true
 			continue
 		}
+		if errors.Is(err, errBodyGone) {
+			err = d.wrap("read", &errs.CorruptError{Segment: "layer", Reason: err.Error()})
+		}
 		return v, err
 	}
 }
@@ -117,7 +119,7 @@ func (d *Dict) at(s *replica.State, k replica.Key, p uint64) (*replica.Version, 
 	if v == nil {
 		return nil, errs.ErrNotFound
 	}
-	s.Promote(replica.Key{Dict: k.Dict, Str: strings.Clone(k.Str)}, v)
+	s.Promote(k, v)
 	return v, nil
 }
 

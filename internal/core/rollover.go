@@ -30,7 +30,7 @@ func (d *Dict) fold() (again bool) {
 	}
 	err := d.foldOnce()
 	d.control.work.fold.drop(d.peer.ID())
-	d.start(&d.merger, d.merge)
+	d.start(&d.merger)
 	return d.background("rollover", err) && err == nil
 }
 
@@ -204,7 +204,7 @@ type fold struct {
 	index   map[replica.Key]int
 	entries []folded
 	dicts   map[uint64]*foldedDict
-	arena   []byte // the values, so that a fold makes few allocations
+	arena   []byte // keys and values, so that a fold makes few allocations
 	scratch []byte
 }
 
@@ -266,9 +266,14 @@ func (f *fold) record(rec stream.Record) error {
 			f.dicts[op.Dict] = dict
 		}
 		if op.Kind == record.Clear {
-			dict.horizon = rec.End
+			dict.horizon = horizon(rec)
 			for k, i := range f.index {
-				if k.Dict == op.Dict {
+				if k.Dict != op.Dict {
+					continue
+				}
+				if e := &f.entries[i]; e.Revision > dict.horizon {
+					e.anew = true
+				} else {
 					f.entries[i].Key, f.entries[i].Value = "", nil
 					f.entries[i].Revision = 0 // dropped
 					delete(f.index, k)
@@ -284,7 +289,9 @@ func (f *fold) record(rec stream.Record) error {
 func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64) {
 	i, seen := f.index[replica.Key{Dict: op.Dict, Str: view(op.Key)}]
 	if !seen {
-		key := string(op.Key)
+		at := len(f.arena)
+		f.arena = append(f.arena, op.Key...)
+		key := view(f.arena[at:])
 		i = len(f.entries)
 		f.index[replica.Key{Dict: op.Dict, Str: key}] = i
 		f.entries = append(f.entries, folded{

@@ -39,9 +39,7 @@ func (d *Dict) Status() (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	if e := d.peer.Entry(); e != nil {
-		e.Applied.Store(s.Applied())
-	}
+	d.report(s)
 	list, err := d.control.snapshot.Read()
 	if err != nil {
 		return Status{}, d.wrap("read the layers of", err)

@@ -145,7 +145,7 @@ func (d *Dict) committedAt(name shm.Name) uint64 {
 	return at
 }
 
-// pins are the lowest positions that living participants need.
+// pins are the highest positions that views of living participants look at.
 func (d *Dict) pins() []uint64 {
 	var pins []uint64
 	for _, p := range d.peer.All() {
@@ -157,8 +157,8 @@ func (d *Dict) pins() []uint64 {
 }
 
 // pinned reports whether a body whose record ended at the given position may
-// be needed by a view at one of the pins. One that is younger than the view
-// cannot be. Where the position is not known (the creator died right after the
+// be needed by a view at one of the pins or below. One that is younger than all
+// views cannot be. Where the position is not known (the creator died right after the
 // commit), every view may need it.
 func pinned(pins []uint64, at uint64) bool {
 	for _, p := range pins {

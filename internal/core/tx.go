@@ -58,17 +58,30 @@ func (t *Tx) ReadAll() { t.whole = true }
 
 // Write adds an operation. Key and value are the transaction's from now on.
 func (t *Tx) Write(op record.Op) {
-	t.ops = append(t.ops, op)
 	if op.Kind == record.Clear {
-		for k := range t.writes {
-			if k.Dict == op.Dict {
-				delete(t.writes, k)
-			}
-		}
-		t.clears[op.Dict] = true
+		t.clear(op.Dict)
 		return
 	}
+	t.ops = append(t.ops, op)
 	t.writes[replica.Key{Dict: op.Dict, Str: string(op.Key)}] = len(t.ops) - 1
+}
+
+// clear drops what the transaction has done to a dictionary and clears it: a
+// Clear counts before the other operations of its record.
+func (t *Tx) clear(dict uint64) {
+	ops := t.ops
+	t.ops = append(make([]record.Op, 0, len(ops)+1), record.Op{Kind: record.Clear, Dict: dict})
+	clear(t.writes)
+	for i := range ops {
+		if ops[i].Dict == dict {
+			continue
+		}
+		t.ops = append(t.ops, ops[i])
+		if ops[i].Kind != record.Clear {
+			t.writes[replica.Key{Dict: ops[i].Dict, Str: string(ops[i].Key)}] = len(t.ops) - 1
+		}
+	}
+	t.clears[dict] = true
 }
 
 // Covered reports whether the transaction has itself decided about a key.

@@ -2,7 +2,6 @@ package core
 
 import (
 	"errors"
-	"math"
 	"runtime"
 
 	"github.com/ultradict/go/internal/errs"
@@ -23,7 +22,7 @@ func (d *Dict) View() (*View, error) {
 	// The order matters twice: the hold keeps versions from being cut from
 	// before the position is read, and the pin that it sets in shared memory
 	// keeps bodies from being swept from before the replica catches up.
-	hold := d.rep.Views.Register()
+	hold := d.rep.Views.Register(d.rep.State().Applied())
 	for {
 		s, err := d.Sync()
 		if err != nil {
@@ -47,20 +46,12 @@ func (v *View) Close() { v.hold.Release() }
 // Position is the revision that the view shows.
 func (v *View) Position() uint64 { return v.position }
 
-// pin tells the other participants the lowest position that our views need.
-func (d *Dict) pin(lowest uint64) {
-	e := d.peer.Entry()
-	if e == nil {
-		return
-	}
-	switch lowest {
-	case 0:
-		// A view is about to choose: it will choose nothing older than this.
-		e.Pin.Store(max(1, d.rep.State().Applied()))
-	case math.MaxUint64:
-		e.Pin.Store(0)
-	default:
-		e.Pin.Store(lowest)
+// pin tells the other participants up to which position our views may need
+// bodies that nothing else refers to any more: everything while one is about to
+// choose its position, 0 without a view.
+func (d *Dict) pin(highest uint64) {
+	if e := d.peer.Entry(); e != nil {
+		e.Pin.Store(highest)
 	}
 }
 

@@ -21,9 +21,9 @@ func NewBox[V any]() Box[V] {
 
 // Decoded is [Decoded] for a number.
 func (b Box[V]) Decoded(revision uint64, n V) *Version {
-	v := &Version{Revision: revision, flags: decoded}
-	*(*V)(unsafe.Pointer(&v.number)) = n
-	e := eface{word: b.word, data: unsafe.Pointer(&v.number)}
+	v := &Version{Revision: revision, meta: decoded}
+	*(*V)(unsafe.Pointer(&v.n)) = n
+	e := eface{word: b.word, data: unsafe.Pointer(&v.n)}
 	v.value = *(*any)(unsafe.Pointer(&e))
 	return v
 }

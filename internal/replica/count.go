@@ -12,7 +12,7 @@ type count struct {
 
 // counted notes what a version changes. old is the version before it, nil
 // where the overlay had none.
-func (r *Replica) counted(s *State, k Key, sl *slot, v, old *Version) {
+func (r *Replica) counted(s *State, k Key, v, old *Version) {
 	c := r.counts[k.Dict]
 	if c == nil {
 		return
@@ -23,7 +23,7 @@ func (r *Replica) counted(s *State, k Key, sl *slot, v, old *Version) {
 	switch {
 	case old == nil:
 		c.pending = append(c.pending, Key{k.Dict, strings.Clone(k.Str)})
-	case old != cut && old.live() && !s.Wiped(k.Dict, old.Revision, none-1):
+	case old.live() && !s.Wiped(k.Dict, old.Revision, none-1):
 		c.n--
 	}
 }

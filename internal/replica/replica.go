@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -14,9 +13,9 @@ type Replica struct {
 	Views Views
 
 	mu       sync.Mutex
-	building *overlay // a new overlay that slots go into as well, see Rebase
-	slots    int      // in the current overlay, without promoted ones
-	bytes    int64    // approximate private memory of them
+	building *table // a new overlay that versions go into as well, see Rebase
+	slots    int    // keys in the current overlay, without promoted ones
+	bytes    int64  // approximate private memory of them
 	counts   map[uint64]*count
 }
 
@@ -41,53 +40,77 @@ func (r *Replica) Unlock() { r.mu.Unlock() }
 // call. Nobody sees it before Advance. The caller holds the lock.
 func (r *Replica) Put(k Key, v *Version) {
 	s := r.state.Load()
-	sl, ok := s.over.Load(k)
-	if !ok {
-		k.Str = strings.Clone(k.Str)
+	t := s.over.Load()
+	h := hash(k)
+	c, old := t.cell(k, h)
+	v.name(k, old)
+	for old == nil {
+		if t.full() {
+			t = t.grown()
+			s.over.Store(t)
+		}
 		v.follow(s, k, nil)
-		fresh := &slot{}
-		fresh.first.Store(v)
-		if sl, ok = s.over.LoadOrStore(k, fresh); !ok {
+		if old = t.add(v); old == nil {
 			r.slots++
-			r.bytes += slotCost + int64(len(k.Str)+len(v.raw))
-			r.counted(s, k, sl, v, nil)
-			r.carry(k, sl)
+			r.bytes += versionCost + int64(len(v.Raw()))
+			r.counted(s, k, v, nil)
+			r.carry(v)
 			return
 		}
+		// Somebody has promoted the key this very moment.
+		c, old = t.cell(k, h)
 	}
-	old := sl.first.Load()
-	v.flags &^= rooted
 	v.follow(s, k, old)
 	v.prev.Store(old)
-	sl.first.Store(v)
-	r.bytes += int64(len(v.raw) - len(old.raw))
-	r.counted(s, k, sl, v, old)
+	c.newest.Store(v)
+	r.bytes += int64(len(v.Raw()) - len(old.Raw()))
+	r.counted(s, k, v, old)
 	r.trim(s, old)
-	if r.building != nil {
-		k.Str = strings.Clone(k.Str)
-		r.carry(k, sl)
-	}
+	r.carry(v)
 }
 
-// slotCost is roughly what an entry of the overlay takes besides its bytes.
-const slotCost = 208
+// versionCost is roughly what an entry of the overlay takes besides its value.
+const versionCost = 144
 
-func (r *Replica) carry(k Key, sl *slot) {
-	if r.building != nil {
-		r.building.Store(k, sl)
+// carry puts a version into the overlay that is being built as well. Should
+// that be full, which it was made not to be, it is given up.
+func (r *Replica) carry(v *Version) {
+	if r.building == nil {
+		return
 	}
+	if r.building.full() {
+		r.building = nil
+		return
+	}
+	r.building.put(v)
 }
 
-// trim lets go of the versions before the newest one that everybody may need.
+// trim lets go of versions before v, which is the newest but one, that nobody
+// needs any more. Whoever reads without a hold may still stand at a position
+// where one of them was the answer: a cut or a gap in their place tells it to
+// load the state again.
+//
+//	v ─▶ x ─▶ y ─▶ …        x is needed by views from x.Revision on and below v.Revision
+//	v ─▶ (gap at x.Revision) ─▶ y ─▶ …
 func (r *Replica) trim(s *State, v *Version) {
-	keep := min(r.Views.lowest.Load(), s.applied.Load())
-	for ; v != nil && v != cut; v = v.prev.Load() {
-		if v.Revision <= keep {
-			if p := v.prev.Load(); p != nil && p != cut {
-				v.prev.Store(cut)
-			}
-			return
+	x := v.prev.Load()
+	if x == nil || x.lost() {
+		return
+	}
+	lowest, applied := r.Views.lowest.Load(), s.applied.Load()
+	switch {
+	case v.Revision > applied:
+		// x is what everybody sees
+	case v.Revision <= lowest:
+		v.prev.Store(cut)
+	case !r.Views.need(x.Revision, v.Revision):
+		y := x.prev.Load()
+		if y == nil || !y.lost() {
+			g := &Version{Revision: x.Revision, meta: gap}
+			g.prev.Store(y)
+			y = g
 		}
+		v.prev.Store(y)
 	}
 }
 
@@ -134,7 +157,8 @@ func (r *Replica) Reset(base Base) {
 	if old != nil && old.closed {
 		return
 	}
-	s := &State{Base: base, over: newOverlay(0)}
+	s := &State{Base: base, replica: r}
+	s.over.Store(newTable(0))
 	s.applied.Store(base.Position())
 	if old != nil {
 		s.inherit(old)
@@ -153,7 +177,8 @@ func (s *State) inherit(old *State) {
 // Close replaces the picture by one that says it is closed. The caller holds
 // the lock.
 func (r *Replica) Close() {
-	s := &State{closed: true, over: newOverlay(0), Base: nothing{}}
+	s := &State{closed: true, Base: nothing{}, replica: r}
+	s.over.Store(newTable(0))
 	s.applied.Store(closedAt)
 	r.building, r.counts = nil, nil
 	r.state.Store(s)
@@ -173,45 +198,49 @@ type Rebase struct {
 	r    *Replica
 	from *State
 	to   *State
-	n    int
+	over *table
 	size int64
 }
 
 // Begin starts a rebase upon base, whose position must not lie above the
-// applied one. From now on slots go into both overlays. The caller holds the
+// applied one. From now on versions go into both overlays. The caller holds the
 // lock.
 func (r *Replica) Begin(base Base) *Rebase {
 	s := r.state.Load()
-	b := &Rebase{r: r, from: s, to: &State{Base: base, over: newOverlay(r.slots / 2)}}
-	r.building = b.to.over
+	b := &Rebase{r: r, from: s, to: &State{Base: base, replica: r}}
+	// Room for all that there is and as much again to come meanwhile.
+	b.over = newTable(2 * r.slots)
+	b.to.over.Store(b.over)
+	r.building = b.over
 	return b
 }
 
-// Copy takes over the slots that the new base does not answer for. It needs no
+// Copy takes over the keys that the new base does not answer for. It needs no
 // lock.
 func (b *Rebase) Copy() {
 	q := b.to.Base.Position()
-	b.from.over.Range(func(k Key, sl *slot) bool {
-		if v := sl.first.Load(); v.Revision > q {
-			if _, loaded := b.to.over.LoadOrStore(k, sl); !loaded {
-				b.size += slotCost + int64(len(k.Str)+len(v.raw))
-			}
+	b.from.over.Load().each(func(v *Version) bool {
+		if v.Revision > q && b.over.add(v) == nil {
+			b.size += versionCost + int64(len(v.Raw()))
 		}
-		return true
+		return !b.over.full()
 	})
 }
 
-// Finish makes the new state the replica's, unless it was replaced meanwhile.
-// The caller holds the lock.
+// Finish makes the new state the replica's, unless it was replaced meanwhile
+// or the new overlay proved too small. The caller holds the lock.
 func (b *Rebase) Finish() bool {
 	r := b.r
-	if r.building != b.to.over || r.state.Load() != b.from {
+	if r.building != b.over || b.over.full() || r.state.Load() != b.from {
+		if r.building == b.over {
+			r.building = nil
+		}
 		return false
 	}
 	r.building = nil
 	b.to.inherit(b.from)
 	b.to.applied.Store(b.from.applied.Load())
-	r.slots, r.bytes, r.counts = b.to.over.Size(), b.size, nil
+	r.slots, r.bytes, r.counts = int(b.over.used.Load()), b.size, nil
 	r.state.Store(b.to)
 	return true
 }

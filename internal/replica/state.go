@@ -1,11 +1,8 @@
 package replica
 
 import (
-	"hash/maphash"
 	"math"
 	"sync/atomic"
-
-	"github.com/puzpuzpuz/xsync/v3"
 )
 
 // Key identifies an entry: the dictionary it belongs to, and its encoded key.
@@ -41,8 +38,9 @@ const (
 type State struct {
 	applied atomic.Uint64
 	cleared atomic.Uint64 // the newest horizon of any dictionary, 0 for none
-	over    *overlay
+	over    atomic.Pointer[table]
 	Base    Base
+	replica *Replica
 	closed  bool
 	used    atomic.Bool
 
@@ -50,20 +48,8 @@ type State struct {
 	promoted atomic.Int64 // approximate bytes of versions read from the base
 }
 
-type overlay = xsync.MapOf[Key, *slot]
-
-type slot struct{ first atomic.Pointer[Version] }
-
 // horizon says that everything of dict up to at is absent, from position at on.
 type horizon struct{ dict, at uint64 }
-
-var seed = maphash.MakeSeed()
-
-func newOverlay(presize int) *overlay {
-	return xsync.NewMapOfWithHasher[Key, *slot](func(k Key, _ uint64) uint64 {
-		return maphash.String(seed, k.Str) ^ k.Dict*0x9e3779b97f4a7c15
-	}, xsync.WithPresize(presize))
-}
 
 // closedAt is the position of a closed replica's state: no head ever equals it.
 const closedAt = math.MaxUint64
@@ -84,27 +70,25 @@ func (s *State) Touched() bool { return s.used.Load() && s.used.Swap(false) }
 // Find looks a key up in the overlay as of position p. It allocates nothing,
 // and k need only live as long as the call.
 func (s *State) Find(k Key, p uint64) (*Version, Result) {
-	sl, ok := s.over.Load(k)
-	if !ok {
-		return nil, Below
-	}
-	v := sl.at(p)
+	v := s.over.Load().get(k).at(p)
 	if v == nil {
 		return nil, Below
 	}
-	if v == cut {
-		return nil, Behind
+	if v.meta&(tombstone|gap) != 0 {
+		if v.lost() {
+			return nil, Behind
+		}
+		return nil, Gone
 	}
-	if v.flags&tombstone != 0 || (v.Revision <= s.cleared.Load() && s.wiped(k.Dict, v.Revision, p)) {
+	if v.Revision <= s.cleared.Load() && s.wiped(k.Dict, v.Revision, p) {
 		return nil, Gone
 	}
 	return v, Found
 }
 
-// at returns the newest version that is not newer than p; nil or cut where the
-// chain ends first.
-func (sl *slot) at(p uint64) *Version {
-	v := sl.first.Load()
+// at returns the newest version that is not newer than p, nil where the chain,
+// which may be empty, ends first. What it returns may be lost.
+func (v *Version) at(p uint64) *Version {
 	for v != nil && v.Revision > p {
 		v = v.prev.Load()
 	}
@@ -141,25 +125,42 @@ func (s *State) FindBase(k Key, p uint64) (*Version, error) {
 const promotedBytes = 16 << 20
 
 // Promote keeps a version that FindBase returned, unless the overlay has the
-// key already or enough was kept. k must be memory of its own.
+// key already or enough was kept. k need only live as long as the call.
 func (s *State) Promote(k Key, v *Version) {
-	size := int64(200 + len(k.Str) + 2*len(v.raw))
+	size := versionCost + int64(2*len(v.Raw()))
 	if s.promoted.Load()+size > promotedBytes || s.closed {
 		return
 	}
-	sl := &slot{}
-	sl.first.Store(v)
-	if _, loaded := s.over.LoadOrStore(k, sl); !loaded {
+	if s.over.Load().full() && !s.grow() {
+		return
+	}
+	v.name(k, nil)
+	if s.over.Load().add(v) == nil {
 		s.promoted.Add(size)
 	}
+}
+
+// grow makes room in the overlay, if its applier is not at work just now.
+func (s *State) grow() bool {
+	if !s.replica.mu.TryLock() {
+		return false
+	}
+	defer s.replica.mu.Unlock()
+	if s.replica.state.Load() != s {
+		return false
+	}
+	if t := s.over.Load(); t.full() {
+		s.over.Store(t.grown())
+	}
+	return true
 }
 
 // Keep replaces version v of a key by one with its value decoded, where v is
 // still the newest, and returns the decoded one. So a value is decoded once.
 func (s *State) Keep(k Key, v *Version, value any) *Version {
 	d := v.decodedCopy(value)
-	if sl, ok := s.over.Load(k); ok {
-		sl.first.CompareAndSwap(v, d)
+	if c, newest := s.over.Load().cell(k, hash(k)); newest == v {
+		c.newest.CompareAndSwap(v, d)
 	}
 	return d
 }
@@ -170,15 +171,15 @@ func (s *State) Keep(k Key, v *Version, value any) *Version {
 // position is no longer to be had: views never see that.
 func (s *State) Each(dict uint64, p uint64, visit func(key string, v *Version) bool) Result {
 	base, result := s.Base.Position(), Found
-	s.over.Range(func(k Key, sl *slot) bool {
-		if k.Dict != dict {
+	s.over.Load().each(func(v *Version) bool {
+		if v.dict != dict {
 			return true
 		}
-		v := sl.at(p)
-		if v == nil {
+		key := v.key
+		if v = v.at(p); v == nil {
 			return true
 		}
-		if v == cut {
+		if v.lost() {
 			result = Behind
 			return false
 		}
@@ -188,7 +189,7 @@ func (s *State) Each(dict uint64, p uint64, visit func(key string, v *Version) b
 		if !v.live() || s.wiped(dict, v.Revision, p) {
 			v = nil
 		}
-		return visit(k.Str, v)
+		return visit(key, v)
 	})
 	return result
 }
@@ -196,12 +197,8 @@ func (s *State) Each(dict uint64, p uint64, visit func(key string, v *Version) b
 // Covers reports whether the overlay, and not the base, answers for a key as
 // of position p.
 func (s *State) Covers(k Key, p uint64) bool {
-	sl, ok := s.over.Load(k)
-	if !ok {
-		return false
-	}
-	v := sl.at(p)
-	return v != nil && v != cut && v.Revision > s.Base.Position()
+	v := s.over.Load().get(k).at(p)
+	return v != nil && !v.lost() && v.Revision > s.Base.Position()
 }
 
 // Wiped reports whether an entry of the base is absent as of position p
@@ -213,12 +210,12 @@ func (s *State) Wiped(dict, revision, p uint64) bool {
 // Created is the revision that created a key whose version as of position p
 // this state found to be v.
 func (s *State) Created(k Key, v *Version) (uint64, error) {
-	if v.flags&rooted != 0 {
-		return v.created, nil
+	if v.meta&rooted != 0 {
+		return v.created(), nil
 	}
 	below, err := s.FindBase(k, v.Revision)
 	if err != nil || below == nil {
-		return v.created, err
+		return v.created(), err
 	}
-	return below.created, nil
+	return below.created(), nil
 }

@@ -11,29 +11,30 @@ const none = math.MaxUint64
 
 // Views are the positions that open views look at. A view registers before it
 // reads the applied position and says afterwards which one it took, so that no
-// version that it needs is cut in between.
+// version that it needs is let go in between.
 type Views struct {
 	lowest atomic.Uint64 // none, or the lowest position that is needed
 
-	// Changed, if set, is told the lowest position whenever it changes; 0 while
-	// a view is about to choose, none when there is no view. It is called with
-	// the registry locked.
-	Changed func(lowest uint64)
+	// Changed, if set, is told the highest position whenever it changes: the
+	// largest number there is while a view is about to choose, 0 when there is
+	// no view. It is called with the registry locked.
+	Changed func(highest uint64)
 
-	mu    sync.Mutex
-	first *Hold
+	mu      sync.Mutex
+	first   *Hold
+	highest uint64
 }
 
 // Hold is one registered view.
 type Hold struct {
-	position   uint64
+	low, high  uint64 // the view looks at a position from low to high
 	next, prev *Hold
 	views      *Views
 }
 
-// Register returns a hold on everything.
-func (v *Views) Register() *Hold {
-	h := &Hold{views: v}
+// Register returns a hold on position low and everything above.
+func (v *Views) Register(low uint64) *Hold {
+	h := &Hold{views: v, low: low, high: none}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if h.next = v.first; h.next != nil {
@@ -48,7 +49,7 @@ func (v *Views) Register() *Hold {
 func (h *Hold) Set(position uint64) {
 	h.views.mu.Lock()
 	defer h.views.mu.Unlock()
-	h.position = position
+	h.low, h.high = position, position
 	h.views.update()
 }
 
@@ -79,12 +80,27 @@ func (v *Views) Lowest() (position uint64, ok bool) {
 	return p, p != none
 }
 
-func (v *Views) update() {
-	lowest := uint64(none)
+// need reports whether a view may look at a position from first on and below
+// end.
+func (v *Views) need(first, end uint64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	for h := v.first; h != nil; h = h.next {
-		lowest = min(lowest, h.position)
+		if h.low < end && h.high >= first {
+			return true
+		}
 	}
-	if lowest != v.lowest.Swap(lowest) && v.Changed != nil {
-		v.Changed(lowest)
+	return false
+}
+
+func (v *Views) update() {
+	lowest, highest := uint64(none), uint64(0)
+	for h := v.first; h != nil; h = h.next {
+		lowest, highest = min(lowest, h.low), max(highest, h.high)
 	}
+	v.lowest.Store(lowest)
+	if highest != v.highest && v.Changed != nil {
+		v.Changed(highest)
+	}
+	v.highest = highest
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/ultradict/go/ultradict"
+)
+
+// compared is how many keys a map has that is compared.
+const compared = 10_000
+
+// ratios shows what an operation costs beside the same operation on a plain
+// Go map, which is what a program of one process would use. Both have the same
+// string keys and the same numbers, boxed beforehand.
+func ratios(r *run) {
+	d := r.dict("compared")
+	plain := map[string]any{}
+	keys := make([]string, compared)
+	values := make([]any, compared)
+	for i := range keys {
+		keys[i], values[i] = fmt.Sprintf("key-%d", i), i
+		plain[keys[i]] = values[i]
+		r.must(d.Set(keys[i], values[i]))
+	}
+	// Fresh strings to ask with: a program does not ask with the very string
+	// that it has stored.
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key-%d", i)
+	}
+	c := &comparison{d: d, plain: plain, keys: keys, values: values, n: r.scaled(1_000_000, 300_000)}
+	rounds := r.scaled(15, 7)
+	for n := range rounds {
+		r.progress("round %d of %d", n+1, rounds)
+		c.round()
+	}
+	r.must(c.err)
+	r.ratio("Get / map read", median(c.ratio(c.get, c.mapGet)), 1.5, 1.3)
+	r.ratio("Peek / map read", median(c.ratio(c.peek, c.mapGet)), 1.5, 1.3)
+	r.ratio("Set / map write", median(c.ratio(c.set, c.mapSet)), 5, 4)
+	ns := func(t []float64) string { return fmt.Sprintf("%.1f", median(t)) }
+	r.tell("    ns: map read, Get, Peek; map write, Set", "%s, %s, %s; %s, %s", ns(c.mapGet), ns(c.get), ns(c.peek), ns(c.mapSet), ns(c.set))
+	r.allocations("Get", 0, c.allocations(c.doGet))
+	r.allocations("Peek", 0, c.allocations(c.doPeek))
+	r.allocations("Set", 1, c.allocations(c.doSet))
+}
+
+func (r *run) allocations(what string, goal, got float64) {
+	// What happens in the background now and then counts too, so that a little
+	// more than a whole number is that number.
+	r.figure("allocations a "+what, fmt.Sprintf("%.2f", got), fmt.Sprintf("≤ %.0f", goal), got < goal+.1)
+}
+
+// comparison collects nanoseconds an operation, one figure a round each.
+type comparison struct {
+	d      *ultradict.Dict
+	plain  map[string]any
+	keys   []string
+	values []any
+	n      int
+	err    error
+	sink   any
+
+	mapGet, get, peek, mapSet, set []float64
+}
+
+// round measures everything once, one after the other, so that a slow moment
+// of the machine strikes them alike.
+func (c *comparison) round() {
+	c.mapGet = append(c.mapGet, c.measure(c.doMapGet))
+	c.get = append(c.get, c.measure(c.doGet))
+	c.peek = append(c.peek, c.measure(c.doPeek))
+	c.mapSet = append(c.mapSet, c.measure(c.doMapSet))
+	c.set = append(c.set, c.measure(c.doSet))
+}
+
+func (c *comparison) measure(loop func(n int)) float64 {
+	runtime.GC()
+	loop(c.n / 10)
+	begin := time.Now()
+	loop(c.n)
+	return float64(time.Since(begin).Nanoseconds()) / float64(c.n)
+}
+
+func (c *comparison) ratio(a, b []float64) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = a[i] / b[i]
+	}
+	return out
+}
+
+// allocations is how many a call makes on average, those of background work
+// included.
+func (c *comparison) allocations(loop func(n int)) float64 {
+	loop(c.n / 10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	loop(c.n)
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / float64(c.n)
+}
+
+// The loops walk over the keys in an order that is neither theirs nor random.
+const stride = 7919
+
+func (c *comparison) doMapGet(n int) {
+	i := 0
+	var v any
+	for range n {
+		if i += stride; i >= compared {
+			i -= compared
+		}
+		v = c.plain[c.keys[i]]
+	}
+	c.sink = v
+}
+
+func (c *comparison) doGet(n int) {
+	i := 0
+	var v any
+	var err error
+	for range n {
+		if i += stride; i >= compared {
+			i -= compared
+		}
+		if v, err = c.d.Get(c.keys[i]); err != nil {
+			c.err = err
+		}
+	}
+	c.sink = v
+}
+
+func (c *comparison) doPeek(n int) {
+	i := 0
+	var v any
+	var err error
+	for range n {
+		if i += stride; i >= compared {
+			i -= compared
+		}
+		if v, err = c.d.Peek(c.keys[i]); err != nil {
+			c.err = err
+		}
+	}
+	c.sink = v
+}
+
+func (c *comparison) doMapSet(n int) {
+	i := 0
+	for range n {
+		if i += stride; i >= compared {
+			i -= compared
+		}
+		c.plain[c.keys[i]] = c.values[i]
+	}
+}
+
+func (c *comparison) doSet(n int) {
+	i := 0
+	for range n {
+		if i += stride; i >= compared {
+			i -= compared
+		}
+		if err := c.d.Set(c.keys[i], c.values[i]); err != nil {
+			c.err = err
+		}
+	}
+}

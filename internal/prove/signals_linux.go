@@ -1,0 +1,12 @@
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+var (
+	terminate      os.Signal = syscall.SIGTERM
+	stopSignal     os.Signal = syscall.SIGSTOP
+	continueSignal os.Signal = syscall.SIGCONT
+)

@@ -1,0 +1,71 @@
+package ultradict_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ultradict/go/ultradict"
+)
+
+// churn writes so much that the stream goes round several times, and layers
+// are published and merged.
+func churn(t testing.TB, d *ultradict.Dict, rounds int) {
+	t.Helper()
+	for i := range rounds * 200 {
+		require.NoError(t, d.Set(fmt.Sprint("churn", i%50), i))
+	}
+}
+
+// Two views of one handle: the older one must not make the sweep believe that
+// nothing younger is needed.
+func TestOlderViewDoesNotCostAYoungerOneItsBody(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir, ultradict.WithStreamSize(4<<10)), open(t, dir)
+	require.NoError(t, a.Set("big", "small"))
+	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<10)
+	require.NoError(t, a.View(func(older *ultradict.View[string, any]) error {
+		require.NoError(t, b.Set("big", big))
+		return a.View(func(younger *ultradict.View[string, any]) error {
+			require.NoError(t, b.Set("big", "small again"))
+			for range 5 {
+				churn(t, b, 10)
+				swept(t, b)
+			}
+			v, err := younger.Get("big")
+			require.NoError(t, err)
+			require.Equal(t, big, v)
+			v, err = older.Get("big")
+			require.NoError(t, err)
+			require.Equal(t, "small", v)
+			return nil
+		})
+	}))
+}
+
+// swept gives background work its turn.
+func swept(t testing.TB, d *ultradict.Dict) {
+	t.Helper()
+	require.NoError(t, d.Sync())
+	pause()
+}
+
+// A view that stays open while one key is written many times costs the writers
+// nothing that grows with their number.
+func TestWritesUnderAnOpenViewStayCheap(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir)
+	require.NoError(t, d.Set("hot", -1))
+	require.NoError(t, d.View(func(v *ultradict.View[string, any]) error {
+		const n = 300_000 // a walk over all versions at each write would take minutes
+		for i := range n {
+			require.NoError(t, d.Set("hot", i))
+		}
+		x, err := v.Get("hot")
+		require.NoError(t, err)
+		require.Equal(t, int64(-1), x)
+		return nil
+	}))
+}
