@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,7 +67,13 @@ func TestRemovedSegmentsHaveLeft(t *testing.T) {
 // A segment moves from chunk to chunk while somebody looks for it: it must be
 // found, or its file would be swept.
 func TestUsesWhileChunksMove(t *testing.T) {
-	r := newRing(t, MinChunk, 4, 4)
+	for _, limit := range []int{4, MaxChunks - 1} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) { usesWhileChunksMove(t, limit) })
+	}
+}
+
+func usesWhileChunksMove(t *testing.T, limit int) {
+	r := newRing(t, MinChunk, 4, limit)
 	var first []uint64
 	for segment := range r.heap.live {
 		first = append(first, segment)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -198,28 +199,40 @@ func (s *Stream) Wait(ctx context.Context, position uint64) error {
 	return ctx.Err()
 }
 
-// Uses reports whether a chunk of the ring lies in the segment: one in
-// [tail, head], the one the next writer will enter, or this process's spare.
-// It needs no lock; in doubt it says true. A segment that is not in the ring
-// gets there only through the process that made it.
+// Uses reports whether a chunk of the ring lies in the segment, as Segments
+// has it, or whether it is this process's spare. It needs no lock.
 func (s *Stream) Uses(segment uint64) bool {
-	if segment != 0 && segment == s.Spare() {
-		return true
-	}
+	// The spare first: it goes from there into the ring.
+	return segment != 0 && (segment == s.Spare() || slices.Contains(s.Segments(), segment))
+}
+
+// Segments returns the segments that chunks of the ring lie in: those in
+// [tail, head], and the one that the next writer will enter. It needs no lock.
+// It may name segments that have just left the ring, and leaves out none of
+// those that were in it when it was called.
+func (s *Stream) Segments() []uint64 {
+	var in []uint64
 	for range 8 {
-		tail := s.h.tail.Load()
+		in = in[:0]
+		tail := s.h.tail.Load() >> s.shift
 		for i := range s.h.slots {
-			if s.h.slots[i].segment.Load() == segment && s.h.slots[i].number.Load() > tail>>s.shift {
-				return true
+			if s.h.slots[i].number.Load() > tail {
+				in = append(in, s.h.slots[i].segment.Load())
 			}
 		}
-		// Otherwise the segment may have moved from a slot that was still to
-		// be looked at into one that had been.
-		if s.h.tail.Load() == tail {
-			return false
+		// A segment moves to another slot while we look, and is then named by
+		// both, unless we slept until the table had come round to the first.
+		if s.h.tail.Load()>>s.shift-tail < uint64(MaxChunks-s.cfg.Limit) {
+			return in
 		}
 	}
-	return true
+	in = in[:0]
+	for i := range s.h.slots { // too much rather than too little
+		if segment := s.h.slots[i].segment.Load(); segment != 0 {
+			in = append(in, segment)
+		}
+	}
+	return in
 }
 
 // chunk returns this process's mapping of chunk n, nil where it has none or
@@ -297,17 +310,4 @@ func (s *Stream) keep(segment uint64, memory Memory) *mapped {
 	m := &mapped{segment: segment, Memory: memory}
 	s.mapped[segment] = m
 	return m
-}
-
-// Segments returns the segments that chunks of the ring lie in: those in
-// [tail, head], and the one that the next writer will enter.
-func (s *Stream) Segments() []uint64 {
-	tail := s.h.tail.Load() >> s.shift
-	var in []uint64
-	for i := range s.h.slots {
-		if s.h.slots[i].number.Load() > tail {
-			in = append(in, s.h.slots[i].segment.Load())
-		}
-	}
-	return in
 }

@@ -19,6 +19,7 @@ type writer struct {
 	spare atomic.Pointer[mapped]
 	// dropped are segments that left the ring and wait for removal.
 	dropped [16]atomic.Uint64
+	leaving atomic.Bool // one of them may be set
 }
 
 type place struct {
@@ -108,6 +109,7 @@ func (s *Stream) enter(n, head uint64) error {
 			}
 			// Not before: whoever sees it there may remove it at once.
 			farewell.Store(segment)
+			s.w.leaving.Store(true)
 		default:
 			sl.segment.Store(segment)
 			sl.number.Store(n + 1)
@@ -265,11 +267,19 @@ func (s *Stream) Grow() (bool, error) {
 }
 
 // Collect removes the segments that left the ring. The caller does not hold
-// the lock. With nothing to do it costs a few loads of private memory.
+// the lock. With nothing to do it costs a load of private memory.
 func (s *Stream) Collect() {
+	if !s.w.leaving.Load() {
+		return
+	}
+	s.w.leaving.Store(false)
 	for i := range s.w.dropped {
 		segment := s.w.dropped[i].Load()
-		if segment == 0 || s.Uses(segment) { // in doubt, next time
+		if segment == 0 {
+			continue
+		}
+		if s.Uses(segment) { // in doubt, next time
+			s.w.leaving.Store(true)
 			continue
 		}
 		if s.w.dropped[i].CompareAndSwap(segment, 0) {

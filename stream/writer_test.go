@@ -140,3 +140,19 @@ func TestRecyclingNeedsNoMap(t *testing.T) {
 		r.s.Release(end)
 	}
 }
+
+func TestSegments(t *testing.T) {
+	r := newRing(t, MinChunk, 2, 4)
+	require.ElementsMatch(t, []uint64{1, 2}, r.s.Segments())
+	for range 3 * 4 {
+		r.append(make([]byte, r.s.MaxPayload()))
+	}
+	require.ElementsMatch(t, []uint64{1, 2, Gained | 3}, r.s.Segments())
+	for range 40 {
+		_, end := r.append(make([]byte, r.s.MaxPayload()))
+		r.s.Release(end)
+	}
+	require.ElementsMatch(t, []uint64{1, 2}, r.s.Segments())
+	r.s.Collect()
+	require.Len(t, r.heap.live, 2)
+}

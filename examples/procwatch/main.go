@@ -109,7 +109,7 @@ func run(ctx context.Context, cfg config, out *os.File) (err error) {
 	}
 	sum := summary{
 		elapsed: time.Since(start), interrupted: ctx.Err() != nil,
-		published: pub.counts, beacons: pub.sent.Load(),
+		published: pub.counts, sets: pub.sets,
 	}
 	if sum.readers, err = finishReaders(readers); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"sync/atomic"
 	"time"
 
 	"github.com/ultradict/go/ultradict"
@@ -39,7 +38,7 @@ type publisher struct {
 	last    map[int]Process // what the dictionary holds
 	at      int64           // when that was read, nanoseconds of CLOCK_MONOTONIC
 	counts  counts
-	sent    atomic.Uint64 // beacons
+	sets    histogram // how long Set of a beacon took; sendBeacons's own while it runs
 }
 
 // openPublisher creates the dictionaries. The caller closes the publisher.
@@ -48,7 +47,7 @@ func openPublisher(name string, proc fs.FS) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{name: name, proc: proc, table: table, last: map[int]Process{}}
+	p := &publisher{name: name, proc: proc, table: table, last: map[int]Process{}, sets: histogram{}}
 	if p.beacons, err = ultradict.OpenMap[int, Beacon](beaconsOf(name), ultradict.CreateOnly()); err != nil {
 		return nil, errors.Join(err, table.Close(), ultradict.Remove(name))
 	}
@@ -114,10 +113,11 @@ func (p *publisher) sendBeacons(ctx context.Context) error {
 			return nil
 		case <-every.C:
 		}
-		if err := p.beacons.Set(int(n%beaconRing), Beacon{Number: n, At: monotonic()}); err != nil {
+		at := monotonic()
+		if err := p.beacons.Set(int(n%beaconRing), Beacon{Number: n, At: at}); err != nil {
 			return fmt.Errorf("send beacon: %w", err)
 		}
-		p.sent.Store(n)
+		p.sets.add(time.Duration(monotonic() - at))
 	}
 }
 

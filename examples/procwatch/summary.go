@@ -12,7 +12,7 @@ type summary struct {
 	elapsed     time.Duration
 	interrupted bool
 	published   counts
-	beacons     uint64
+	sets        histogram // of the beacons, in the publisher
 	readers     []*result
 	publisher   state
 }
@@ -61,9 +61,11 @@ func (s summary) String() string {
 	line("  read    Get of one process by its id; a reader rests %d times as long as it works,", rest)
 	line("          so these rates are about a %s of what it could do", ordinal(rest+1))
 	line("  seen    time from just before Set of a beacon in the publisher to when Get has returned")
-	line("          it in the reader, most of which is the reader's rest; of %s beacons, %d a", grouped(s.beacons), time.Second/beaconEvery)
+	line("          it in the reader, most of which is the reader's rest; of %s beacons, %d a", grouped(s.sets.count()), time.Second/beaconEvery)
 	line("          second, the readers together saw %s and missed %s", grouped(all.Seen.count()), grouped(all.Missed))
-	line("  awake   the same, only of beacons for which the reader had looked at most %s before", short(awakeWithin))
+	line("  awake   the same, only of beacons for which the reader had looked at most %s before;", short(awakeWithin))
+	line("          Set alone took %s (p50) and %s (p99), by a process that had slept before",
+		short(s.sets.quantile(0.5)), short(s.sets.quantile(0.99)))
 	line("")
 	if s.check() == nil {
 		line("same state in all %d processes: revision %d, %d entries,", len(s.readers)+1, s.publisher.Revision, s.publisher.Entries)

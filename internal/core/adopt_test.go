@@ -48,6 +48,8 @@ func TestAdoptionOvertakenByALap(t *testing.T) {
 		write(b, fmt.Sprint("key", i%1000), "new")
 	}
 	rolloverNow(t, b)
+	l2, _ := b.control.snapshot.Read()
+	t.Log(l2.Position(), b.str.Tail(), b.str.Floor(), b.str.Head(), a.rep.State().Applied(), list.Position())
 	a.rep.Unlock()
 	require.NoError(t, <-adopted)
 	t.Log(before, list.Position(), b.str.Tail(), a.rep.State().Base.Position(), a.rep.State().Applied())
