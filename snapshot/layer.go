@@ -152,7 +152,7 @@ func (l *Layer) Externals() ([]uint64, error) {
 
 // Header is what a layer says of a dictionary as a whole.
 type Header struct {
-	Dict    uint64
+	Dict    uint64 // which one it is about
 	Horizon uint64 // what has a revision up to this one is absent in the layers beneath; 0 for none
 	Live    uint64 // live entries of the dictionary, in all layers, as of this one's end
 	Entries uint64 // entries of the dictionary in this layer, tombstones included; set by readers only

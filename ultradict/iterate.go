@@ -10,8 +10,8 @@ import (
 
 // Entry is one entry of a dictionary.
 type Entry[K comparable, V any] struct {
-	Key      K
-	Value    V
+	Key      K             // the key, decoded
+	Value    V             // the value, decoded
 	Revision uint64        // of the commit that stored the value; 0 in a transaction that has not committed it yet
 	Created  uint64        // of the commit since which the key has been present, with whatever values; 0 likewise
 	TTL      time.Duration // how long the entry has left to live; 0: it does not expire

@@ -72,7 +72,7 @@ func Remove(name string, opts ...Option) error {
 
 // Info describes a dictionary without opening it for use.
 type Info struct {
-	Name         string
+	Name         string    // as given to Open
 	Instance     string    // random, of this life of the name
 	Entries      int       // in the root dictionary
 	Bytes        int64     // of shared memory

@@ -5,13 +5,12 @@ import "time"
 // Status is what an operator sees of a dictionary. Positions and sizes are in
 // bytes.
 type Status struct {
-	Name     string
+	Name     string    // as given to Open
 	Instance string    // random, of this life of the name
 	Created  time.Time // when the instance was
 
-	// The stream: records in [Tail, Head) can be read.
-	Head         uint64
-	Tail         uint64
+	Head         uint64  // end of the last record
+	Tail         uint64  // records in [Tail, Head) can be read from the stream
 	StreamSize   int64   // memory of the ring as it stands
 	StreamAtRest int64   // memory of the ring when it has not grown
 	StreamFill   float64 // part of StreamSize that no layer holds yet, from 0 to 1
@@ -21,38 +20,43 @@ type Status struct {
 	Bytes    int64   // of shared memory in all, without what is unlinked and still mapped by somebody
 	MaxBytes int64   // limit of Bytes, 0 for none
 
-	Participants []Participant
+	Participants []Participant // handles that are open, in any process
 
 	LockOwner   int           // process id, 0 if the lock is free or its owner is in another PID namespace
 	LockHeld    time.Duration // how long others have seen that owner hold it
 	LockWaiters bool          // whether anybody waits
 
-	// Counters since the instance was created.
-	Commits, Conflicts, Rollovers, Merges, Takeovers, Growths, Waits uint64
+	Commits   uint64 // records written since the instance was created; so are all that follow
+	Conflicts uint64 // transactions that had to run again
+	Rollovers uint64 // layers folded from the stream
+	Merges    uint64 // merges of layers
+	Takeovers uint64 // times that the lock was taken over from a dead owner
+	Growths   uint64 // chunks that the ring has gained
+	Waits     uint64 // times that somebody had to sleep for the lock
 
-	// What this handle itself holds.
-	Applied      uint64 // position of its replica
-	OverlayKeys  int    // keys that its replica has over the layers
+	Applied      uint64 // position of this handle's replica
+	OverlayKeys  int    // keys that the replica has over the layers
 	OverlayBytes int64  // their private memory, roughly
 	MappedBytes  int64  // shared memory that this process has mapped, all handles together
 }
 
 // Layer is one layer of the snapshot.
 type Layer struct {
-	From, To uint64        // the positions that it covers
-	Entries  uint64        // deleted ones that hide entries of older layers included
-	Bytes    int64         // of shared memory
-	Age      time.Duration // since it was published
+	From    uint64        // position where it begins
+	To      uint64        // position where it ends
+	Entries uint64        // deleted ones that hide entries of older layers included
+	Bytes   int64         // of shared memory
+	Age     time.Duration // since it was published
 }
 
 // Participant is one open handle of one process.
 type Participant struct {
-	ID      uint32
+	ID      uint32    // never used twice
 	PID     int       // in its own PID namespace
 	Started time.Time // when it opened the dictionary
 	Process uint64    // start time of its process in clock ticks since boot, which tells it from a later one with the same PID
 	Lag     uint64    // bytes of stream that its replica has not applied, as of its last report, 5 s ago at most
-	Pins    uint64    // lowest position that its open views need, 0 for none
+	Pins    uint64    // highest position that its open views look at, 0 for none: larger values from before it are kept
 	Self    bool      // it is this handle
 	Alive   bool      // false: it died and its slot was not reused yet
 }

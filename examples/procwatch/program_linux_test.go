@@ -99,7 +99,7 @@ func TestProgramControlC(t *testing.T) {
 	require.NoError(t, p.Start())
 	require.NoError(t, tty.Close())
 
-	out := readTerminal(t, keyboard, "reader 2 ") // it has answered
+	out := readTerminal(t, keyboard, "A\r\x1b[J") // it draws for the second time
 	_, err := keyboard.Write([]byte{3})
 	require.NoError(t, err)
 	out += readTerminal(t, keyboard, "")

@@ -65,7 +65,7 @@ func (s summary) String() string {
 	line("          second, the readers together saw %s and missed %s", grouped(all.Seen.count()), grouped(all.Missed))
 	line("  awake   the same, only of beacons for which the reader had looked at most %s before;", short(awakeWithin))
 	line("          Set alone took %s (p50) and %s (p99), by a process that had slept before",
-		short(s.sets.quantile(0.5)), short(s.sets.quantile(0.99)))
+		s.sets.text(0.5), s.sets.text(0.99))
 	line("")
 	if s.check() == nil {
 		line("same state in all %d processes: revision %d, %d entries,", len(s.readers)+1, s.publisher.Revision, s.publisher.Entries)
@@ -83,8 +83,7 @@ func (s summary) String() string {
 // row is one line of the table of readers.
 func (r *result) row(name, pid string, queries, reads, cpu float64) string {
 	return fmt.Sprintf("%6s %8s %10s %11s %3.0f %%    %9s %8s    %9s %8s (%s)", name, pid, grouped(queries), grouped(reads), cpu,
-		short(r.Seen.quantile(0.5)), short(r.Seen.quantile(0.99)),
-		short(r.Awake.quantile(0.5)), short(r.Awake.quantile(0.99)), grouped(r.Awake.count()))
+		r.Seen.text(0.5), r.Seen.text(0.99), r.Awake.text(0.5), r.Awake.text(0.99), grouped(r.Awake.count()))
 }
 
 // ordinal names a part of a whole, such as a fifth.
@@ -106,6 +105,14 @@ func grouped[N int | uint64 | float64](n N) string {
 		b.WriteRune(d)
 	}
 	return b.String()
+}
+
+// text is a quantile in words.
+func (h histogram) text(part float64) string {
+	if len(h) == 0 {
+		return "-"
+	}
+	return short(h.quantile(part))
 }
 
 // short writes a duration with three digits at most.

@@ -39,17 +39,24 @@ func (w *watcher) look() error {
 			w.looked = now
 			return nil
 		}
+		if b.Number > w.next {
+			// It was away while the ring went around. The oldest that may
+			// still be there comes right after what b has overwritten.
+			oldest := b.Number - beaconRing + 1
+			w.missed += oldest - w.next
+			w.next = oldest
+			continue
+		}
 		w.note(b, now)
 	}
 }
 
-// note counts a beacon that was seen now.
+// note counts the next beacon, which was seen now.
 func (w *watcher) note(b Beacon, now int64) {
 	age := time.Duration(now - b.At)
 	w.seen.add(age)
 	if time.Duration(now-w.looked) <= awakeWithin {
 		w.awake.add(age)
 	}
-	w.missed += b.Number - w.next
 	w.next = b.Number + 1
 }

@@ -23,7 +23,11 @@ func (d *Dict) advance(target uint64) error {
 		if s.Applied() >= target {
 			break
 		}
-		err := d.replay(d.str.Head())
+		head := d.str.Head()
+		if head < target {
+			return &errs.CorruptError{Segment: "control", Reason: fmt.Sprintf("head of the stream went back from %d to %d", target, head)}
+		}
+		err := d.replay(head)
 		if errors.Is(err, stream.ErrLapped) {
 			err = d.reload()
 		}

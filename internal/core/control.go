@@ -8,7 +8,6 @@ import (
 	"structs"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/peers"
@@ -35,7 +34,6 @@ type control struct {
 const (
 	identitySize  = 960
 	maxKeyKind    = 200
-	controlSize   = int64(unsafe.Sizeof(control{}))
 	streamsOffset = shm.HeaderSize // of the first chunk in a stream segment
 )
 
@@ -68,14 +66,6 @@ type work struct {
 	conflicts atomic.Uint64
 	_         [96]byte
 }
-
-var (
-	_ [0]struct{} = [unsafe.Sizeof(identity{}) - identitySize]struct{}{}
-	_ [0]struct{} = [unsafe.Sizeof(work{}) - 192]struct{}{}
-	_ [0]struct{} = [unsafe.Offsetof(control{}.lock) - 1024]struct{}{}
-	_ [0]struct{} = [unsafe.Offsetof(control{}.stream) % 64]struct{}{}
-	_ [0]struct{} = [unsafe.Offsetof(control{}.snapshot) % 64]struct{}{}
-)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

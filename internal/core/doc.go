@@ -5,11 +5,13 @@
 //
 //	control.go   what stands where in the control segment
 //	open.go      birth, attachment and removal of an instance
+//	list.go      what there is, without opening it for use
 //	dict.go      a handle: what one open dictionary has in this process
 //	read.go      find: look, catch up if the head has moved, look again
 //	apply.go     catch up: records of the stream into the replica
 //	base.go      the layers below a replica
 //	commit.go    the steps of a commit, in order, on one page
+//	files.go     the files that a handle makes
 //	body.go      records too large for the stream
 //	tx.go        optimistic transactions
 //	view.go      one position, kept

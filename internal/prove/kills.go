@@ -8,11 +8,20 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ultradict/go/ultradict"
+)
+
+// A crowd is a second goroutine of a victim, which writes values of this many
+// bytes: the longest that are copied under the lock, for streams of 16 KiB and
+// of 1 MiB. So a good part of the victims die with it.
+const (
+	smallCrowd = 900
+	largeCrowd = 60_000
 )
 
 // slots is how many keys a victim writes, in turn.
@@ -28,10 +37,10 @@ func kills(r *run) {
 	m := r.texts("killed", ultradict.WithStreamSize(16<<10))
 	pool := make([]*victim, 2)
 	for i := range pool {
-		pool[i] = r.victim(m.Name(), i, 0)
+		pool[i] = r.victim(m.Name(), i, 0, 0)
 	}
 	var all []*victim
-	var waits times
+	var waits []death
 	for n := range deaths {
 		i := rand.IntN(len(pool))
 		v := pool[i]
@@ -46,7 +55,7 @@ func kills(r *run) {
 			r.progress("%d deaths; a newcomer checks", n+1)
 			r.newcomerAgrees(m.Name(), all[max(0, len(all)-40):])
 		}
-		pool[i] = r.victim(m.Name(), len(pool)+n, 0)
+		pool[i] = r.victim(m.Name(), len(pool)+n, 0, n%2*smallCrowd)
 	}
 	for _, v := range pool {
 		v.atWork(1)
@@ -61,8 +70,7 @@ func kills(r *run) {
 	st, err := m.Status()
 	r.must(err)
 	r.equal("deaths with every acknowledged write present, none by halves", len(waits), deaths)
-	r.atMost("death → next Set of a survivor has returned, worst", waits.sorted().worst(), survives)
-	r.tell("    p50; p99", "%s; %s", short(waits.at(.5)), short(waits.at(.99)))
+	r.deaths(waits)
 	r.tell("    acknowledged writes; died with the lock; rollovers", "%d; %d; %d", written, st.Takeovers, st.Rollovers)
 	// Large values that are still stored have a file each; besides there are
 	// the control segment, chunks and layers.
@@ -101,13 +109,13 @@ func (r *run) settled(m *ultradict.Map[string, string], expected int) {
 // locks fall only when all of their memory is gone.
 func heapKills(r *run) {
 	const heap = 2 << 30
-	m := r.texts("heap", ultradict.WithStreamSize(64<<10))
-	var waits times
+	m := r.texts("heap")
+	var waits []death
 	held := 0
 	enough, most := r.scaled(5, 1), r.scaled(16, 4)
 	for n := 0; n < most && held < enough; n++ {
 		r.progress("round %d: a process touches %s", n+1, size(heap))
-		v := r.victim(m.Name(), n, heap)
+		v := r.victim(m.Name(), n, heap, largeCrowd)
 		before, err := m.Status()
 		r.must(err)
 		v.atWork(2000)
@@ -121,18 +129,48 @@ func heapKills(r *run) {
 		}
 	}
 	r.figure("deaths with the lock, "+size(heap)+" touched", fmt.Sprintf("%d of %d", held, len(waits)), "≥ 1", held > 0)
-	r.atMost("death → next Set of a survivor has returned, worst", waits.sorted().worst(), survives)
+	r.deaths(waits)
 }
 
 // deathOf kills a victim and returns how long it took until a survivor has
 // written.
-func (r *run) deathOf(v *victim, m *ultradict.Map[string, string]) time.Duration {
+func (r *run) deathOf(v *victim, m *ultradict.Map[string, string]) death {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	queued := queuedFor()
 	begin := time.Now()
 	r.must(v.cmd.Process.Kill())
 	r.must(m.Set("survivor", "here"))
-	took := time.Since(begin)
+	d := death{took: time.Since(begin), queued: queuedFor() - queued}
 	<-v.done
-	return took
+	return d
+}
+
+// death is what happened after one.
+type death struct {
+	took   time.Duration // from the death until a survivor's Set has returned
+	queued time.Duration // the part of it in which the survivor's thread was ready, but no processor was free
+}
+
+// deaths prints how long survivors had to wait.
+func (r *run) deaths(all []death) {
+	var took, queued times
+	for _, d := range all {
+		took, queued = append(took, d.took), append(queued, d.queued)
+	}
+	r.atMost("death → next Set of a survivor has returned, worst", took.sorted().worst(), survives)
+	r.tell("    p50; p99; worst wait for a processor", "%s; %s; %s", short(took.at(.5)), short(took.at(.99)), short(queued.sorted().worst()))
+}
+
+// queuedFor is how long this thread has been ready so far while others ran.
+func queuedFor() time.Duration {
+	raw, err := os.ReadFile("/proc/thread-self/schedstat")
+	fields := strings.Fields(string(raw))
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	ns, _ := strconv.ParseInt(fields[1], 10, 64)
+	return time.Duration(ns)
 }
 
 // newcomerAgrees looks at the victims' writes through a fresh handle.
@@ -155,10 +193,10 @@ type victim struct {
 	acks *os.File
 }
 
-func (r *run) victim(name string, id int, heap int) *victim {
+func (r *run) victim(name string, id, heap, crowd int) *victim {
 	acks, err := os.CreateTemp(filepath.Dir(r.dir), "acks-")
 	r.must(err)
-	p := r.start("victim", name, id, acks.Name(), heap)
+	p := r.start("victim", name, id, acks.Name(), heap, crowd)
 	return &victim{process: p, id: id, acks: acks}
 }
 
@@ -234,8 +272,7 @@ func payload(id int, n uint64) string {
 }
 
 // victimRole writes until it is killed: name, id, file for acknowledgements,
-// bytes of heap to touch first. One with a heap, and every other one without,
-// writes from two goroutines, so that it has the lock most of the time.
+// bytes of heap to touch first, bytes of a value of its crowd, 0 for none.
 func victimRole(dir string, args []string) error {
 	name := args[0]
 	id, err := strconv.Atoi(args[1])
@@ -243,6 +280,10 @@ func victimRole(dir string, args []string) error {
 		return err
 	}
 	heap, err := strconv.Atoi(args[3])
+	if err != nil {
+		return err
+	}
+	crowd, err := strconv.Atoi(args[4])
 	if err != nil {
 		return err
 	}
@@ -255,9 +296,10 @@ func victimRole(dir string, args []string) error {
 	}
 	touched := touch(heap)
 	return using(dir, name, func(m *ultradict.Map[string, string]) error {
-		if heap > 0 || id%2 == 1 {
+		if crowd > 0 {
 			go func() {
-				for m.Set("crowd", "x") == nil {
+				value := strings.Repeat("x", crowd)
+				for m.Set("crowd", value) == nil {
 				}
 			}()
 		}
