@@ -48,7 +48,7 @@ func (h histogram) quantile(part float64) time.Duration {
 			return time.Duration(class)
 		}
 		shift := class/16 - 1
-		return time.Duration((class-shift*16+1)<<shift - 1)
+		return time.Duration(int64(class-shift*16+1)<<shift - 1)
 	}
 	return 0
 }

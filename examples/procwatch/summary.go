@@ -59,10 +59,10 @@ func (s summary) String() string {
 	line("")
 	line("  query   both top-%d lists, out of one view of the whole table", topSize)
 	line("  read    Get of one process by its id; a reader rests %d times as long as it works,", rest)
-	line("          so these rates are about a %s of what it could do", ordinal(rest+1))
+	line("          so these rates are about a %s of what it could do with a core of its own", ordinal(rest+1))
 	line("  seen    time from just before Set of a beacon in the publisher to when Get has returned")
-	line("          it in the reader, most of which is the reader's rest; of %s beacons, %d a", grouped(s.sets.count()), time.Second/beaconEvery)
-	line("          second, the readers together saw %s and missed %s", grouped(all.Seen.count()), grouped(all.Missed))
+	line("          it in the reader, most of which is the reader's rest; of %s beacons, at", grouped(s.sets.count()))
+	line("          most %d a second, the readers together saw %s and missed %s", time.Second/beaconEvery, grouped(all.Seen.count()), grouped(all.Missed))
 	line("  awake   the same, only of beacons for which the reader had looked at most %s before;", short(awakeWithin))
 	line("          Set alone took %s (p50) and %s (p99), by a process that had slept before",
 		s.sets.text(0.5), s.sets.text(0.99))

@@ -62,10 +62,10 @@ type Dict struct {
 	pendingMu sync.Mutex
 	pending   map[shm.Name]bool
 
-	folding                             sync.Mutex // one fold at a time in this process
-	arena                               []byte     // of the folder, reused
-	foldMu                              sync.Mutex // guards foldNowWatch
-	foldWatch, foldNowWatch, mergeWatch watch
+	folding               sync.Mutex // one fold at a time in this process
+	arena                 []byte     // of the folder, reused
+	foldMu                sync.Mutex // guards foldWatch
+	foldWatch, mergeWatch watch
 
 	startMu  sync.Mutex // orders the start of workers and Close
 	closing  atomic.Bool
@@ -77,10 +77,16 @@ type Dict struct {
 // Name is the dictionary's name.
 func (d *Dict) Name() string { return d.name }
 
-// wrap says to which dictionary an error happened.
+// wrap says to which dictionary an error happened. Whatever goes wrong because
+// the dictionary is gone, its files first of all, is called by its name.
 func (d *Dict) wrap(doing string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case d.closing.Load():
+		err = errs.ErrClosed
+	case d.str != nil && d.str.Ended():
+		err = errs.ErrRemoved
 	}
 	return fmt.Errorf("%s %q: %w", doing, d.name, err)
 }

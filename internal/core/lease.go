@@ -17,8 +17,12 @@ type lease struct {
 	_        [16]byte
 }
 
-// patience is how long a lease may stand still before it is robbed.
-const patience = 100 * time.Millisecond
+// How long a lease may stand still before it is robbed: by somebody who does
+// the work in the background, and by a writer that cannot go on without it.
+const (
+	patience   = 100 * time.Millisecond
+	impatience = 10 * time.Millisecond
+)
 
 // watch is what one handle has seen of a lease.
 type watch struct {
@@ -28,7 +32,7 @@ type watch struct {
 }
 
 // take tries to get the lease for participant self.
-func (l *lease) take(self uint32, dead func(uint32) bool, w *watch) bool {
+func (l *lease) take(self uint32, dead func(uint32) bool, w *watch, after time.Duration) bool {
 	owner, progress := l.owner.Load(), l.progress.Load()
 	if owner == 0 || owner == self || dead(owner) {
 		return l.owner.CompareAndSwap(owner, self)
@@ -37,7 +41,7 @@ func (l *lease) take(self uint32, dead func(uint32) bool, w *watch) bool {
 		*w = watch{owner, progress, time.Now()}
 		return false
 	}
-	return time.Since(w.since) > patience && l.owner.CompareAndSwap(owner, self)
+	return time.Since(w.since) > after && l.owner.CompareAndSwap(owner, self)
 }
 
 // drop gives the lease back, unless somebody has robbed it.

@@ -21,7 +21,7 @@ func (d *Dict) merge() (again bool) {
 	if _, _, _, due := snapshot.Pick(list); !due {
 		return false
 	}
-	if !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch) {
+	if !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch, patience) {
 		return false
 	}
 	err = d.mergeOnce()

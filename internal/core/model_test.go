@@ -165,6 +165,16 @@ func (w *world) ops() (ops []record.Op) {
 	return ops
 }
 
+// ordered puts a Clear first, as it has to be in a record.
+func ordered(ops []record.Op) []record.Op {
+	for i := len(ops) - 1; i > 0; i-- {
+		if ops[i].Kind == record.Clear {
+			return ops[i:]
+		}
+	}
+	return ops
+}
+
 func (w *world) write(d *Dict, ops ...record.Op) {
 	revision, err := d.Write(context.Background(), ops, nil)
 	require.NoError(w, err)
@@ -181,7 +191,7 @@ func (w *world) step() {
 	case n < 451:
 		w.write(d, clearOp())
 	case n < 520:
-		w.write(d, w.ops()...)
+		w.write(d, ordered(w.ops())...)
 	case n < 580:
 		w.update(d)
 	case n < 880:
@@ -197,7 +207,7 @@ func (w *world) step() {
 	case n < 925:
 		adoptNow(w, d, func() {
 			for range w.IntN(20) {
-				w.write(d, w.ops()...)
+				w.write(d, ordered(w.ops())...)
 				w.read(d)
 			}
 		})

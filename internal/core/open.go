@@ -221,6 +221,9 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 	d.folder.work, d.merger.work, d.tidier.work = d.fold, d.merge, d.tidy
 	defer func() {
 		if err != nil {
+			if d.str != nil && d.str.Ended() {
+				err = errs.ErrRemoved
+			}
 			d.abandon()
 			d = nil
 		}

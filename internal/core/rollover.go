@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
@@ -25,7 +26,7 @@ func (d *Dict) fold() (again bool) {
 	if d.str.Head()-d.str.Floor() < d.due {
 		return false
 	}
-	if !d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldWatch) {
+	if !d.takeFold(patience) {
 		return false
 	}
 	err := d.foldOnce()
@@ -37,9 +38,7 @@ func (d *Dict) fold() (again bool) {
 // foldNow publishes a layer for a writer that cannot wait. It leaves the work
 // to whoever holds the lease, as long as that is seen to go on.
 func (d *Dict) foldNow() error {
-	d.foldMu.Lock()
-	defer d.foldMu.Unlock()
-	if !d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldNowWatch) {
+	if !d.takeFold(impatience) {
 		return nil
 	}
 	defer d.control.work.fold.drop(d.peer.ID())
@@ -48,6 +47,14 @@ func (d *Dict) foldNow() error {
 		return nil // somebody else published: that is what was wanted
 	}
 	return err
+}
+
+// takeFold takes the lease of the folder, from one that has stood still for
+// longer than the given time if need be.
+func (d *Dict) takeFold(after time.Duration) bool {
+	d.foldMu.Lock()
+	defer d.foldMu.Unlock()
+	return d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldWatch, after)
 }
 
 // background reports whether work goes on after err, and tells the operator if

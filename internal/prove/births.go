@@ -106,6 +106,7 @@ func birthRole(dir string, args []string) error {
 func removals(r *run) {
 	rounds := r.scaled(100, 15)
 	const name = "contested"
+	r.names = append(r.names, name)
 	crowd := r.crowd("opener", 4, name)
 	tellAll(crowd, "go")
 	removed := 0
@@ -127,7 +128,6 @@ func removals(r *run) {
 		opens, sets, ended = opens+o, sets+s, ended+e
 		p.end()
 	}
-	r.names = append(r.names, name)
 	r.equal("Remove beside Open and Set: rounds without another error", removed, rounds)
 	r.tell("    opened; sets that succeeded; handles that saw the end", "%d; %d; %d", opens, sets, ended)
 }
