@@ -26,8 +26,10 @@ func TestPick(t *testing.T) {
 		{"nothing", List{}, 0, 0, false},
 		{"a base", bytesList(m), 0, 0, false},
 		{"a small delta", bytesList(m, k), 0, 0, false},
-		{"a delta half the base", bytesList(m, m/2), 0, 2, true},
-		{"deltas half the base", bytesList(m, m/4, m/8, m/8), 0, 4, true},
+		{"a delta half the base", bytesList(16*m, 8*m), 0, 2, true},
+		{"deltas half the base", bytesList(16*m, 4*m, 2*m, 2*m), 0, 4, true},
+		{"a delta larger than a small base", bytesList(m, 2*m-1), 0, 0, false},
+		{"a delta of 2 MiB over a small base", bytesList(m, 2*m), 0, 2, true},
 		{"three of a tier", bytesList(100*m, k, k, k), 0, 0, false},
 		{"four of a tier", bytesList(100*m, k, k, k, k), 1, 5, true},
 		{"four of the lowest tier", bytesList(100*m, m, m, m, k, k, k, k), 4, 8, true},
@@ -131,7 +133,7 @@ func (s *simulated) publish(delta map[int]int) {
 		s.layers = append(append(append([]map[int]int{}, s.layers[:i]...), sum), s.layers[j:]...)
 		s.list.Layers = append(append(append([]Listed{}, s.list.Layers[:i]...), one), s.list.Layers[j:]...)
 	}
-	const allowance = 64 << 10
+	const allowance = slack
 	s.worst = max(s.worst, float64(s.list.Bytes())/float64(weigh(s.live)+allowance))
 }
 

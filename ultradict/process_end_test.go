@@ -72,7 +72,7 @@ func reader(args []string) error {
 }
 
 func TestReadOnlyHandleInAnotherProcess(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	d := open(t, dir, ultradict.WithStreamSize(4<<10))
 	require.NoError(t, d.Set("n", 0))
 	p := proctest.Start(t, "reader", dir)
@@ -172,7 +172,7 @@ func useAll(dir string) error {
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	require.NoError(t, proctest.Start(t, "tidy", dir).Wait())
 	require.NoError(t, ultradict.Remove("test", ultradict.WithDir(dir)))
 	requireNothingLeft(t, dir)
@@ -182,7 +182,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 func remover(args []string) error { return ultradict.Remove("test", ultradict.WithDir(args[0])) }
 
 func TestRemovedByAnotherProcess(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	d := open(t, dir)
 	ro := open(t, dir, ultradict.ReadOnly())
 	require.NoError(t, d.Set("k", 1))

@@ -81,7 +81,7 @@ func TestIncrementsOfProcesses(t *testing.T) {
 	if testing.Short() {
 		n = 800
 	}
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	d, err := ultradict.OpenMap[string, int]("test", ultradict.WithDir(dir), ultradict.WithStreamSize(4<<10))
 	require.NoError(t, err)
 	defer d.Close()
@@ -159,7 +159,7 @@ func TestKilledWritersLoseNothing(t *testing.T) {
 	if testing.Short() {
 		rounds = 6
 	}
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	d := open(t, dir, ultradict.WithStreamSize(4<<10))
 	for round := range rounds {
 		name := fmt.Sprint("w", round)
@@ -274,7 +274,7 @@ func TestOpenAndRemoveRace(t *testing.T) {
 	if testing.Short() {
 		rounds = 30
 	}
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	var procs []*proctest.Proc
 	for range 4 {
 		procs = append(procs, proctest.Start(t, "racer", dir, fmt.Sprint(rounds)))

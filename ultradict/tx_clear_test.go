@@ -12,7 +12,7 @@ import (
 // What a transaction writes after its own Clear is there afterwards, whoever
 // reads it from wherever: the replica of the writer, another's, a layer.
 func TestSetAfterClearInOneTransaction(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	a, b := open(t, dir, ultradict.WithStreamSize(4<<10)), open(t, dir)
 	require.NoError(t, a.Set("old", 1))
 	require.NoError(t, a.Set("both", 1))

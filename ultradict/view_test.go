@@ -22,7 +22,7 @@ func churn(t testing.TB, d *ultradict.Dict, rounds int) {
 // Two views of one handle: the older one must not make the sweep believe that
 // nothing younger is needed.
 func TestOlderViewDoesNotCostAYoungerOneItsBody(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	a, b := open(t, dir, ultradict.WithStreamSize(4<<10)), open(t, dir)
 	require.NoError(t, a.Set("big", "small"))
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<10)
@@ -55,7 +55,7 @@ func swept(t testing.TB, d *ultradict.Dict) {
 // A view that stays open while one key is written many times costs the writers
 // nothing that grows with their number.
 func TestWritesUnderAnOpenViewStayCheap(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	d := open(t, dir)
 	require.NoError(t, d.Set("hot", -1))
 	require.NoError(t, d.View(func(v *ultradict.View[string, any]) error {

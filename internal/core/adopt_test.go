@@ -16,7 +16,7 @@ import (
 // A handle that is lapped after it has opened the layers to adopt goes on from
 // newer ones: it must not put the older ones below its replica then.
 func TestAdoptionOvertakenByALap(t *testing.T) {
-	cfg := testConfig(t.TempDir())
+	cfg := testConfig(memoryDir(t))
 	a, b := openDict(t, cfg), openDict(t, cfg)
 	write := func(d *Dict, key, value string) {
 		t.Helper()

@@ -100,7 +100,7 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		steps = 4_000
 	}
-	w := &world{T: t, Rand: seeded(t), cfg: testConfig(t.TempDir()), model: model{}}
+	w := &world{T: t, Rand: seeded(t), cfg: testConfig(memoryDir(t)), model: model{}}
 	for range 2 {
 		w.d = append(w.d, openDict(t, w.cfg))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/proctest"
 	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/locks"
 )
 
 func TestMain(m *testing.M) {
@@ -22,13 +23,14 @@ func holder(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.lock.Lock(context.Background(), time.Minute); err != nil {
+	// Not pinned: this owner takes its time.
+	lock := locks.New(&d.control.lock, d.peer, locks.Options{})
+	if err := lock.Lock(context.Background(), time.Minute); err != nil {
 		return err
 	}
-	// The lock pins its owner: nothing here may take long before it stands still.
 	proctest.Say("locked")
-	time.Sleep(500 * time.Millisecond)
-	d.lock.Unlock()
+	proctest.Receive()
+	lock.Unlock()
 	proctest.Say("unlocked")
 	proctest.Receive()
 	return d.Close()
@@ -40,9 +42,8 @@ func folder(args []string) error {
 	if err != nil {
 		return err
 	}
-	if !d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldWatch) || !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch) {
-		return errs.ErrConflict
-	}
+	d.control.work.fold.owner.Store(d.peer.ID())
+	d.control.work.merge.owner.Store(d.peer.ID())
 	proctest.Say("took")
 	proctest.Receive()
 	return nil
@@ -51,7 +52,7 @@ func folder(args []string) error {
 // A writer that is stopped in its critical section is not robbed: others learn
 // who it is, and go on as soon as it does.
 func TestStoppedWriterKeepsTheLock(t *testing.T) {
-	cfg := testConfig(t.TempDir())
+	cfg := testConfig(memoryDir(t))
 	cfg.LockTimeout = 50 * time.Millisecond
 	d := openDict(t, cfg)
 	set := func() error {
@@ -82,6 +83,7 @@ func TestStoppedWriterKeepsTheLock(t *testing.T) {
 	s, err := d.Status()
 	require.NoError(t, err)
 	require.Equal(t, p.PID(), s.OwnerPID)
+	p.Send("go on")
 	p.Cont()
 	require.Equal(t, "unlocked", p.Line())
 	require.NoError(t, set())
@@ -91,7 +93,7 @@ func TestStoppedWriterKeepsTheLock(t *testing.T) {
 
 // A writer that is killed in its critical section holds up nobody.
 func TestKilledWriterLosesTheLock(t *testing.T) {
-	cfg := testConfig(t.TempDir())
+	cfg := testConfig(memoryDir(t))
 	d := openDict(t, cfg)
 	for range 3 {
 		p := proctest.Start(t, "holder", cfg.Dir)
@@ -108,7 +110,7 @@ func TestKilledWriterLosesTheLock(t *testing.T) {
 // Whoever has the leases of background work and is stopped, or killed, holds up
 // nobody either.
 func TestStoppedFolderHoldsUpNobody(t *testing.T) {
-	cfg := testConfig(t.TempDir())
+	cfg := testConfig(memoryDir(t))
 	d := openDict(t, cfg)
 	for _, kill := range []bool{false, true} {
 		before, err := d.Status()

@@ -137,6 +137,7 @@ func heapKills(r *run) {
 func (r *run) deathOf(v *victim, m *ultradict.Map[string, string]) death {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	r.must(m.Sync()) // it is not the death that makes a survivor catch up
 	queued := queuedFor()
 	begin := time.Now()
 	r.must(v.cmd.Process.Kill())
