@@ -24,9 +24,20 @@ type Builder struct {
 // position from, up to and with to. The first layer of a stack is a base: it
 // begins before everything, and needs neither tombstones nor horizons.
 func NewBuilder(from, to uint64) *Builder {
-	return &Builder{
+	b := &Builder{byDict: make(map[uint64]Header)}
+	b.Reset(from, to)
+	return b
+}
+
+// Reset empties the builder for another layer and keeps its memory, so that
+// building layers of about one size allocates nothing but the first time.
+func (b *Builder) Reset(from, to uint64) {
+	clear(b.list)
+	clear(b.byDict)
+	*b = Builder{
 		plan:   plan{from: from, to: to, seed: rand.Uint64()},
-		byDict: make(map[uint64]Header),
+		list:   b.list[:0],
+		byDict: b.byDict,
 	}
 }
 

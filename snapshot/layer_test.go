@@ -265,3 +265,24 @@ func TestOwner(t *testing.T) {
 	}
 	require.Fail(t, "never released")
 }
+
+func TestBuilderResetForgetsEverything(t *testing.T) {
+	b := NewBuilder(1, 2)
+	b.SetSeed(7)
+	require.NoError(t, b.Add(Entry{Dict: 3, Key: "old", Revision: 2, Created: 2, External: 9}))
+	b.SetHeader(Header{Dict: 3, Live: 1})
+	b.Reset(2, 3)
+	b.SetSeed(7)
+	require.NoError(t, b.Add(Entry{Key: "new", Revision: 3, Created: 3, Value: []byte("v")}))
+	b.SetHeader(Header{Live: 1})
+	again := make([]byte, b.Size())
+	require.NoError(t, b.Build(again, nil))
+
+	fresh := NewBuilder(2, 3)
+	fresh.SetSeed(7)
+	require.NoError(t, fresh.Add(Entry{Key: "new", Revision: 3, Created: 3, Value: []byte("v")}))
+	fresh.SetHeader(Header{Live: 1})
+	want := make([]byte, fresh.Size())
+	require.NoError(t, fresh.Build(want, nil))
+	require.Equal(t, want, again)
+}

@@ -62,8 +62,8 @@ type Dict struct {
 	pendingMu sync.Mutex
 	pending   map[shm.Name]bool
 
-	folding               sync.Mutex // one fold at a time in this process
-	arena                 []byte     // of the folder, reused
+	folding               sync.Mutex // one fold at a time in this handle
+	room                  room       // of the folder
 	foldMu                sync.Mutex // guards foldWatch
 	foldWatch, mergeWatch watch
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
-	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/snapshot"
 	"github.com/ultradict/go/stream"
@@ -16,8 +15,9 @@ import (
 
 // Bounds of a rollover.
 const (
-	rolloverAt = 4 << 20 // bytes of stream from which on one is due, however large the stream
-	keepArena  = 4 << 20 // bytes of values that a folder keeps for its next fold
+	rolloverAt  = 4 << 20 // bytes of stream from which on one is due, however large the stream
+	keepArena   = 4 << 20 // bytes of keys and values that a folder keeps for its next fold
+	keepEntries = 32 << 10
 )
 
 // fold is the background work behind a rollover: it publishes layers until
@@ -85,11 +85,9 @@ func (d *Dict) foldOnce() error {
 			return err
 		}
 	}
-	f := fold{d: d, base: b, arena: d.arena[:0], working: d.working(&d.control.work.fold)}
+	f := fold{d: d, base: b, room: d.room, working: d.working(&d.control.work.fold)}
 	builder, err := f.run(d.str.Head())
-	if cap(f.arena) <= keepArena {
-		d.arena = f.arena
-	}
+	d.room = f.room.forNext()
 	if err != nil || builder == nil {
 		return err
 	}
@@ -208,11 +206,27 @@ type fold struct {
 	live    uint64
 	working func() error
 
-	index   map[replica.Key]int
+	dicts map[uint64]*foldedDict
+	room
+}
+
+// room is memory that one fold leaves to the next, so that folding allocates
+// next to nothing.
+type room struct {
+	index   map[string]int // of the root dictionary
 	entries []folded
-	dicts   map[uint64]*foldedDict
-	arena   []byte // keys and values, so that a fold makes few allocations
+	arena   []byte // keys and values
 	scratch []byte
+	builder *snapshot.Builder
+}
+
+func (r room) forNext() room {
+	if cap(r.arena) > keepArena || cap(r.entries) > keepEntries {
+		return room{}
+	}
+	clear(r.index)
+	clear(r.entries)
+	return room{r.index, r.entries[:0], r.arena[:0], r.scratch[:0], r.builder}
 }
 
 type folded struct {
@@ -223,7 +237,7 @@ type folded struct {
 
 type foldedDict struct {
 	horizon uint64
-	first   int // entries before it were cleared
+	index   map[string]int // of its keys, in entries
 }
 
 // run folds the records up to position to. It returns nil where there is
@@ -231,8 +245,10 @@ type foldedDict struct {
 func (f *fold) run(to uint64) (*snapshot.Builder, error) {
 	f.from = f.base.position
 	r := f.d.str.Reader(f.from)
-	f.index = make(map[replica.Key]int)
-	f.dicts = map[uint64]*foldedDict{0: {}}
+	if f.index == nil {
+		f.index = map[string]int{}
+	}
+	f.dicts = map[uint64]*foldedDict{0: {index: f.index}}
 	for n := 0; ; n++ {
 		if n%256 == 0 {
 			if err := f.working(); err != nil {
@@ -269,21 +285,18 @@ func (f *fold) record(rec stream.Record) error {
 		}
 		dict := f.dicts[op.Dict]
 		if dict == nil {
-			dict = &foldedDict{}
+			dict = &foldedDict{index: map[string]int{}}
 			f.dicts[op.Dict] = dict
 		}
 		if op.Kind == record.Clear {
 			dict.horizon = horizon(rec)
-			for k, i := range f.index {
-				if k.Dict != op.Dict {
-					continue
-				}
+			for key, i := range dict.index {
 				if e := &f.entries[i]; e.Revision > dict.horizon {
 					e.anew = true
 				} else {
 					f.entries[i].Key, f.entries[i].Value = "", nil
 					f.entries[i].Revision = 0 // dropped
-					delete(f.index, k)
+					delete(dict.index, key)
 				}
 			}
 			continue
@@ -294,13 +307,13 @@ func (f *fold) record(rec stream.Record) error {
 }
 
 func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64) {
-	i, seen := f.index[replica.Key{Dict: op.Dict, Str: view(op.Key)}]
+	i, seen := dict.index[view(op.Key)]
 	if !seen {
 		at := len(f.arena)
 		f.arena = append(f.arena, op.Key...)
 		key := view(f.arena[at:])
 		i = len(f.entries)
-		f.index[replica.Key{Dict: op.Dict, Str: key}] = i
+		dict.index[key] = i
 		f.entries = append(f.entries, folded{
 			Entry: snapshot.Entry{Dict: op.Dict, Key: key, Tombstone: true},
 			anew:  dict.horizon != 0,
@@ -329,7 +342,11 @@ func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64)
 
 // build settles what existed below and hands the rest to a builder.
 func (f *fold) build() (*snapshot.Builder, error) {
-	b := snapshot.NewBuilder(f.from, f.to)
+	if f.builder == nil {
+		f.builder = snapshot.NewBuilder(f.from, f.to)
+	}
+	b := f.builder
+	b.Reset(f.from, f.to)
 	live := map[uint64]uint64{}
 	for id, dict := range f.dicts {
 		if dict.horizon == 0 {

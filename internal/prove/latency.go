@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"hash/maphash"
+	"sync/atomic"
 	"time"
 
 	"github.com/ultradict/go/ultradict"
@@ -27,57 +29,92 @@ func latency(r *run) {
 	n := 0
 	busy.expect("%d", &n)
 	busy.end()
-	r.tell("    writes of the busy process meanwhile", "%d", n)
+	r.tell("    writes of that process meanwhile", "%d", n)
 }
 
+// tail is the quantile that has a goal.
+const tail = .9999
+
 func (r *run) latencies(what string, m *ultradict.Map[string, string], names []string, updates int) {
+	control := r.control(updates)
 	before, err := m.Status()
 	r.must(err)
-	queued := queuedFor()
 	value := millionValue(1, 100)
 	waits := make(times, updates)
 	for i := range waits {
 		name := names[(i*stride)%len(names)]
 		begin := time.Now()
-		r.must(m.Set(name, value))
+		err := m.Set(name, value)
 		waits[i] = time.Since(begin)
+		r.must(err)
 		if i%100_000 == 0 {
 			r.progress("%s: %d updates", what, i)
 		}
 	}
-	queued = queuedFor() - queued
 	after, err := m.Status()
 	r.must(err)
-	r.atMost("Set "+what+", p99.99", waits.sorted().at(.9999), time.Millisecond)
+	// On a machine that is not idle, or with more to do than processors, a
+	// thread stands still now and then whatever it does. No library helps that.
+	goal := time.Millisecond
+	text := "≤ " + short(goal)
+	if stalls := 3 * control.at(tail) / 2; stalls > goal {
+		goal = stalls
+		text = fmt.Sprintf("≤ 1.5 × %s here", short(control.at(tail)))
+	}
+	got := waits.sorted().at(tail)
+	r.figure("Set "+what+", p99.99", short(got), text, got <= goal)
 	r.tell(fmt.Sprintf("    %d updates", updates), "%v", waits)
-	r.tell("    rollovers; merges; chunks gained; thread ready but not running", "%d; %d; %d; %s",
-		after.Rollovers-before.Rollovers, after.Merges-before.Merges, after.Growths-before.Growths, short(queued))
+	r.tell("    a loop without a dictionary at the same place", "%v", control)
+	r.tell("    rollovers; merges; chunks gained", "%d; %d; %d",
+		after.Rollovers-before.Rollovers, after.Merges-before.Merges, after.Growths-before.Growths)
 }
 
-// busyRole writes now and then, and has 200 goroutines that never rest.
+// control measures what the machine does to a loop that only computes, for
+// about as long each time as a Set takes.
+func (r *run) control(n int) times {
+	seed := maphash.MakeSeed()
+	block := make([]byte, 4<<10)
+	t := make(times, n)
+	for i := range t {
+		begin := time.Now()
+		block[0] ^= byte(maphash.Bytes(seed, block))
+		t[i] = time.Since(begin)
+	}
+	return t.sorted()
+}
+
+// busyRole has 200 goroutines that never rest, and each of them writes now and
+// then.
 func busyRole(dir string, args []string) error {
-	over := make(chan struct{})
-	go func() { await(); close(over) }()
 	return using(dir, args[0], func(m *ultradict.Map[string, string]) error {
-		sum := make([]int, 200*16)
-		for g := range 200 {
+		var written atomic.Int64
+		var over atomic.Bool
+		failed := make(chan error, 200)
+		for g := range cap(failed) {
 			go func() {
-				for i := 0; ; i++ {
-					sum[g*16] += i
+				key, sum := fmt.Sprint("busy", g), 0
+				for i := 0; !over.Load(); i++ {
+					if sum += i; i%100_000 != 0 {
+						continue
+					}
+					if err := m.Set(key, fmt.Sprint(sum)); err != nil {
+						failed <- err
+						return
+					}
+					written.Add(1)
 				}
+				failed <- nil
 			}()
 		}
 		say("ready")
-		for i := 0; ; i++ {
-			select {
-			case <-over:
-				say("%d", i)
-				return nil
-			default:
-			}
-			if err := m.Set(fmt.Sprint("busy", i%1000), "x"); err != nil {
+		await()
+		over.Store(true)
+		for range cap(failed) {
+			if err := <-failed; err != nil {
 				return err
 			}
 		}
+		say("%d", written.Load())
+		return nil
 	})
 }

@@ -39,7 +39,8 @@ func million(r *run) {
 	p.end()
 	r.figure("private memory of a process after 10,000 random reads", size(grown), "< 30 MiB", grown < 30<<20)
 
-	few, many := r.openTimes(small, 1000), r.openTimes(m, keys)
+	// The same amount of stream is to be replayed with both.
+	few, many := r.openTimes(small, 1000, m, keys, length)
 	r.ratio(fmt.Sprintf("open + first read: %d keys / 1,000 keys, medians", keys), float64(many.at(.5))/float64(few.at(.5)), 3, 3)
 	r.tell("    medians", "%s / %s", short(many.at(.5)), short(few.at(.5)))
 }
@@ -88,21 +89,26 @@ func (r *run) betweenRollovers(m *ultradict.Map[string, string], keys, length in
 		r.must(err)
 		// A rollover is due when half the stream is full.
 		want := uint64(n) * uint64(st.StreamAtRest/2-4096) / uint64(moments)
-		for i := 0; ; i++ {
-			r.must(m.Set(millionKey(i%keys), millionValue(i%keys, length)))
-			if i%20 == 0 {
-				st, err := m.Status()
-				r.must(err)
-				if u := unfolded(st); u >= want && u < want+8192 {
-					most = max(most, u)
-					break
-				}
-			}
-		}
+		most = max(most, r.writeUntil(m, keys, length, want))
 		took = append(took, r.newcomer(m.Name(), keys))
 	}
 	r.atMost(fmt.Sprintf("open + first read at %d moments between rollovers, worst", moments), took.sorted().worst(), 20*time.Millisecond)
 	r.tell("    p50; p99; most stream to replay", "%s; %s; %s", short(took.at(.5)), short(took.at(.99)), size(most))
+}
+
+// writeUntil writes until there are so many bytes of stream that no layer holds
+// yet, and a little more.
+func (r *run) writeUntil(m *ultradict.Map[string, string], keys, length int, want uint64) uint64 {
+	for i := 0; ; i++ {
+		r.must(m.Set(millionKey(i%keys), millionValue(i%keys, length)))
+		if i%20 == 0 {
+			st, err := m.Status()
+			r.must(err)
+			if u := unfolded(st); u >= want && u < want+8192 {
+				return u
+			}
+		}
+	}
 }
 
 // newcomer starts a process that opens the dictionary and reads a key, and
@@ -115,12 +121,18 @@ func (r *run) newcomer(name string, keys int) time.Duration {
 	return took
 }
 
-func (r *run) openTimes(m *ultradict.Map[string, string], keys int) times {
-	var t times
-	for range r.scaled(25, 9) {
-		t = append(t, r.newcomer(m.Name(), keys))
+// openTimes lets newcomers open two dictionaries in turn, with the same amount
+// of stream to replay.
+func (r *run) openTimes(a *ultradict.Map[string, string], keysA int, b *ultradict.Map[string, string], keysB, length int) (ofA, ofB times) {
+	const replayed = 64 << 10
+	r.writeUntil(a, keysA, length, replayed)
+	r.writeUntil(b, keysB, length, replayed)
+	for n := range r.scaled(25, 9) {
+		r.progress("open times, round %d", n+1)
+		ofA = append(ofA, r.newcomer(a.Name(), keysA))
+		ofB = append(ofB, r.newcomer(b.Name(), keysB))
 	}
-	return t.sorted()
+	return ofA.sorted(), ofB.sorted()
 }
 
 // newcomerRole opens a dictionary and reads one key, and then some more.
