@@ -24,7 +24,7 @@ func (p *plan) size() uint64 { return p.layout().entries + p.bytes }
 
 // progressEvery is how many entries lie between two calls of a progress
 // function.
-const progressEvery = 4096
+const progressEvery = 512
 
 // ticker calls a progress function now and then.
 type ticker struct {

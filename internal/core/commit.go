@@ -104,6 +104,8 @@ func (d *Dict) grow() error {
 	made, err := d.str.Grow()
 	if made {
 		d.control.work.growths.Add(1)
+		name, _ := chunkName(d.str.Spare())
+		d.settle(name) // as the spare it is referred to
 	}
 	if !errors.Is(err, errs.ErrNoSpace) {
 		return err

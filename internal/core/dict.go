@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,6 +125,9 @@ var errClosing = fmt.Errorf("handle is closing: %w", errs.ErrClosed)
 func (d *Dict) working(l *lease) func() error {
 	return func() error {
 		l.progress.Add(1)
+		// The user's goroutines come first: on few processors they would otherwise
+		// wait for a whole time slice of the scheduler's.
+		runtime.Gosched()
 		if d.closing.Load() {
 			return errClosing
 		}

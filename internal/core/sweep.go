@@ -97,13 +97,12 @@ func (d *Dict) references(bodies bool) (map[shm.Name]bool, error) {
 	for _, id := range externals {
 		in[shm.NameOf(shm.Body, id)] = true
 	}
-	for _, segment := range d.str.Segments() {
-		name, _ := chunkName(segment)
-		in[name] = true
-	}
-	if segment := d.str.Spare(); segment != 0 {
-		name, _ := chunkName(segment)
-		in[name] = true
+	// The spare first: it moves into the ring, never back.
+	for _, segment := range append([]uint64{d.str.Spare()}, d.str.Segments()...) {
+		if segment != 0 {
+			name, _ := chunkName(segment)
+			in[name] = true
+		}
 	}
 	return in, nil
 }

@@ -9,7 +9,6 @@ import (
 // more is a nested module.
 var dependencies = []string{
 	"github.com/fxamacker/cbor/v2",
-	"github.com/puzpuzpuz/xsync/v3",
 	"github.com/stretchr/testify", // tests only
 	"golang.org/x/sys",
 }

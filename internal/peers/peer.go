@@ -165,7 +165,7 @@ type Info struct {
 	Start        uint64    // start of its process, clock ticks since boot; 0 unknown
 	Joined       time.Time // by the clock of its machine
 	Applied      uint64    // position its replica has reached
-	Pin          uint64    // lowest position its open Views need; 0 none
+	Pin          uint64    // highest position its open Views look at; 0 none
 	Commits      uint64    // what it has committed since it joined
 	Self         bool      // the Peer that was asked
 	Alive        bool

@@ -49,7 +49,8 @@ type Entry struct {
 	// Applied is the position that the participant's replica has reached.
 	Applied atomic.Uint64
 
-	// Pin is the lowest position that its open Views need; 0 for none.
+	// Pin is the highest position that its open Views look at, 2⁶⁴−1 while one
+	// is about to choose; 0 for none.
 	Pin atomic.Uint64
 
 	// Commits counts what the participants that had this slot have committed,

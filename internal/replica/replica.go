@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -50,7 +51,13 @@ func (r *Replica) Put(k Key, v *Version) {
 			s.over.Store(t)
 		}
 		v.follow(s, k, nil)
-		if old = t.add(v); old == nil {
+		var added bool
+		if old, added = t.add(v); !added {
+			t = t.grown() // filled up this very moment
+			s.over.Store(t)
+			continue
+		}
+		if old == nil {
 			r.slots++
 			r.bytes += versionCost + int64(len(v.Raw()))
 			r.counted(s, k, v, nil)
@@ -78,11 +85,9 @@ func (r *Replica) carry(v *Version) {
 	if r.building == nil {
 		return
 	}
-	if r.building.full() {
+	if r.building.full() || !r.building.put(v) {
 		r.building = nil
-		return
 	}
-	r.building.put(v)
 }
 
 // trim lets go of versions before v, which is the newest but one, that nobody
@@ -219,9 +224,15 @@ func (r *Replica) Begin(base Base) *Rebase {
 // lock.
 func (b *Rebase) Copy() {
 	q := b.to.Base.Position()
+	n := 0
 	b.from.over.Load().each(func(v *Version) bool {
-		if v.Revision > q && b.over.add(v) == nil {
-			b.size += versionCost + int64(len(v.Raw()))
+		if v.Revision > q {
+			if present, ok := b.over.add(v); ok && present == nil {
+				b.size += versionCost + int64(len(v.Raw()))
+			}
+		}
+		if n++; n%256 == 0 {
+			runtime.Gosched() // whoever reads or writes comes first
 		}
 		return !b.over.full()
 	})

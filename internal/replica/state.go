@@ -135,7 +135,7 @@ func (s *State) Promote(k Key, v *Version) {
 		return
 	}
 	v.name(k, nil)
-	if s.over.Load().add(v) == nil {
+	if present, ok := s.over.Load().add(v); ok && present == nil {
 		s.promoted.Add(size)
 	}
 }

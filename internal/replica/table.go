@@ -80,33 +80,39 @@ func (t *table) cell(k Key, h uint64) (*cell, *Version) {
 }
 
 // add makes v the version of a key that is absent, or returns the one that is
-// there. v has its key already.
-func (t *table) add(v *Version) (present *Version) {
+// there. v has its key already. It refuses, by ok, when the table is so full
+// that searches would become long: an empty cell, where they end, is always
+// left, however many add at once.
+func (t *table) add(v *Version) (present *Version, ok bool) {
 	k := Key{v.dict, v.key}
 	h := hash(k)
 	for {
 		c, old := t.cell(k, h)
 		if old != nil {
-			return old
+			return old, true
+		}
+		if int(t.used.Add(1)) > len(t.cells)/8*7 {
+			t.used.Add(-1)
+			return nil, false
 		}
 		if c.newest.CompareAndSwap(nil, v) {
 			c.hash.Store(h)
-			t.used.Add(1)
-			return nil
+			return nil, true
 		}
+		t.used.Add(-1)
 	}
 }
 
 // put makes v the newest version of its key, whatever is there. Only the
-// applier may call it.
-func (t *table) put(v *Version) {
-	for t.add(v) != nil {
+// applier may call it. It refuses as add does.
+func (t *table) put(v *Version) (ok bool) {
+	old, ok := t.add(v)
+	if old != nil {
 		k := Key{v.dict, v.key}
-		if c, old := t.cell(k, hash(k)); old != nil {
-			c.newest.Store(v)
-			return
-		}
+		c, _ := t.cell(k, hash(k))
+		c.newest.Store(v)
 	}
+	return ok
 }
 
 // full reports whether the table should have grown before it takes another key:
@@ -119,7 +125,7 @@ func (t *table) grown() *table {
 	n := &table{cells: make([]cell, 2*len(t.cells))}
 	for i := range t.cells {
 		if v := t.cells[i].newest.Load(); v != nil {
-			n.add(v)
+			n.add(v) // there is room for all
 		}
 	}
 	return n

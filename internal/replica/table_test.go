@@ -29,8 +29,8 @@ func TestTable(t *testing.T) {
 			require.False(t, table.full())
 		}
 		v := named(k, uint64(i+1))
-		require.Nil(t, table.add(v))
-		require.Same(t, v, table.add(named(k, 99)), "what is there stays")
+		requireAdd(t, table, v, nil)
+		requireAdd(t, table, named(k, 99), v) // what is there stays
 		require.Same(t, v, table.get(k))
 		if i%3 == 0 {
 			table.put(named(k, uint64(i+1_000_000)))
@@ -61,7 +61,7 @@ func TestTableHasRoomForWhatItWasMadeFor(t *testing.T) {
 		table := newTable(n)
 		for i := range n {
 			require.False(t, table.full(), "%d of %d", i, n)
-			require.Nil(t, table.add(named(key(i), 1)))
+			requireAdd(t, table, named(key(i), 1), nil)
 		}
 	}
 }
@@ -125,4 +125,25 @@ func TestBoxes(t *testing.T) {
 	require.Equal(t, true, box(NewBox[bool]().Decoded(5, true)))
 	require.Equal(t, false, box(NewBox[bool]().Decoded(5, false)))
 	require.Equal(t, "", Encoded(1, "").Raw())
+}
+
+// requireAdd adds v and expects to find what is there.
+func requireAdd(t *testing.T, table *table, v, there *Version) {
+	t.Helper()
+	present, ok := table.add(v)
+	require.True(t, ok)
+	require.Same(t, there, present)
+}
+
+// However many add at once, an empty cell is left, where a search ends.
+func TestTableThatNobodyGrowsRefuses(t *testing.T) {
+	table := newTable(0)
+	added := 0
+	for i := range 2 * len(table.cells) {
+		if _, ok := table.add(named(Key{Str: fmt.Sprint(i)}, 1)); ok {
+			added++
+		}
+	}
+	require.Equal(t, len(table.cells)/8*7, added)
+	require.Nil(t, table.get(Key{Str: "absent"}))
 }
