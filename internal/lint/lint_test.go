@@ -20,7 +20,6 @@ var clean = sources{
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.0
-	github.com/puzpuzpuz/xsync/v3 v3.5.1
 	github.com/stretchr/testify v1.12.0
 	golang.org/x/sys v0.49.0
 )
