@@ -172,7 +172,7 @@ func TestModules(t *testing.T) {
 	run(t, []ruleCase{
 		{"no root", sources{"go.mod": ""}, []string{"go.mod:1…no go.mod"}},
 		{"one more", sources{"go.mod": clean["go.mod"] + "\nrequire example.com/more v1.0.0\n"},
-			[]string{"go.mod:12…must not depend on example.com/more"}},
+			[]string{"go.mod:11…must not depend on example.com/more"}},
 		{"one less", sources{"go.mod": strings.Replace(clean["go.mod"], "v0.49.0", "v0.49.0 // indirect", 1)},
 			[]string{"go.mod:1…golang.org/x/sys is not required directly"}},
 		{"replaced", sources{"cmd/tool/go.mod": "module m\n\nreplace (\n\ta => ../a\n)\n"},

@@ -32,6 +32,9 @@ func latency(r *run) {
 	r.tell("    writes of that process meanwhile", "%d", n)
 }
 
+// stride makes an order of keys that is neither theirs nor random.
+const stride = 7919
+
 // tail is the quantile that has a goal.
 const tail = .9999
 

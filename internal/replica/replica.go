@@ -42,8 +42,7 @@ func (r *Replica) Unlock() { r.mu.Unlock() }
 func (r *Replica) Put(k Key, v *Version) {
 	s := r.state.Load()
 	t := s.over.Load()
-	h := hash(k)
-	c, old := t.cell(k, h)
+	c, old := t.cell(k)
 	v.name(k, old)
 	for old == nil {
 		if t.full() {
@@ -65,11 +64,11 @@ func (r *Replica) Put(k Key, v *Version) {
 			return
 		}
 		// Somebody has promoted the key this very moment.
-		c, old = t.cell(k, h)
+		c, old = t.cell(k)
 	}
 	v.follow(s, k, old)
 	v.prev.Store(old)
-	c.newest.Store(v)
+	c.Store(v)
 	r.bytes += int64(len(v.Raw()) - len(old.Raw()))
 	r.counted(s, k, v, old)
 	r.trim(s, old)

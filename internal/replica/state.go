@@ -159,8 +159,8 @@ func (s *State) grow() bool {
 // still the newest, and returns the decoded one. So a value is decoded once.
 func (s *State) Keep(k Key, v *Version, value any) *Version {
 	d := v.decodedCopy(value)
-	if c, newest := s.over.Load().cell(k, hash(k)); newest == v {
-		c.newest.CompareAndSwap(v, d)
+	if c, newest := s.over.Load().cell(k); newest == v {
+		c.CompareAndSwap(v, d)
 	}
 	return d
 }

@@ -1,80 +1,86 @@
 package replica
 
 import (
-	"hash/maphash"
+	"math/bits"
 	"sync/atomic"
 )
 
 // table is a hash table from keys to their newest versions, made for what an
-// overlay needs and nothing else: look-ups that take no lock and touch two
-// cache lines, the cell's and the version's, which holds the key as well.
-// Entries are never removed. Collisions go to the next cell.
+// overlay needs and nothing else: look-ups take no lock and touch little memory,
+// and entries are never removed. Its layout is that of Swiss tables
+// (Abseil, Kulukundis 2017; Go's own maps): cells come in groups of eight, and
+// one word of tags, a byte a cell, tells which of them are worth looking at.
 //
-//	cells   │ hash │ newest ─┼─▶ {revision, value, key, …} ─▶ older ─▶ …
-//	        │ hash │ newest  │
-//	        │  0   │  nil    │   empty: here a search ends
+//	tags    │ 00 00 00 00 00 c1 f3 9a │ …     00: empty; a search ends in a group with one
+//	cells   │ ──▶ ──▶ ──▶  ·  ·  ·  ·  · │ …     ──▶ {revision, value, key, …} ──▶ older ──▶ …
 //
 // Any goroutine may search, add a key that is absent, and replace a version by
 // its equal; only the applier puts a newer version in an older one's place, and
-// makes a larger table.
+// makes a larger table. A cell is taken by the pointer and shown by the tag:
+// who adds a key and finds a cell taken that is not shown yet, shows it first.
 type table struct {
-	cells []cell
+	tags  []atomic.Uint64
+	cells []atomic.Pointer[Version] // eight a group
 	used  atomic.Int64
 }
 
-type cell struct {
-	hash   atomic.Uint64 // 0: not told yet, look at the version
-	newest atomic.Pointer[Version]
-}
-
-// smallest is the number of cells of an empty overlay.
-const smallest = 256
+const (
+	groupSize   = 8
+	everyByte   = 0x0101010101010101
+	everyTop    = 0x8080808080808080 // set in each tag that is not empty
+	smallest    = 32                 // groups of an empty overlay
+	tagBits     = 7
+	fullEighths = 6 // of the cells: from there on a table should grow
+)
 
 // newTable returns a table with room for n keys before it has to grow.
 func newTable(n int) *table {
-	size := smallest
-	for size*2 < n*3 {
-		size *= 2
+	groups := smallest
+	for groups*fullEighths <= n {
+		groups *= 2
 	}
-	return &table{cells: make([]cell, size)}
+	return &table{tags: make([]atomic.Uint64, groups), cells: make([]atomic.Pointer[Version], groups*groupSize)}
 }
 
-var seed = maphash.MakeSeed()
-
-// hash never returns 0.
-func hash(k Key) uint64 { return maphash.String(seed, k.Str) ^ k.Dict*0x9e3779b97f4a7c15 | 1<<63 }
+// matches marks the bytes of tags that equal tag, by their top bits. It may mark
+// a byte too many, never one too few.
+func matches(tags, tag uint64) uint64 {
+	x := tags ^ tag*everyByte
+	return (x - everyByte) &^ x & everyTop
+}
 
 // get returns the newest version of a key, nil where there is none.
 func (t *table) get(k Key) *Version {
 	h := hash(k)
-	mask := uint64(len(t.cells) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		c := &t.cells[i]
-		told := c.hash.Load()
-		if told != h && told != 0 {
-			continue
+	mask := uint64(len(t.tags) - 1)
+	for g := h >> tagBits & mask; ; g = (g + 1) & mask {
+		tags := t.tags[g].Load()
+		for m := matches(tags, h&0x7f|0x80); m != 0; m &= m - 1 {
+			v := t.cells[g*groupSize+uint64(bits.TrailingZeros64(m))/8].Load()
+			if v.key == k.Str && v.dict == k.Dict {
+				return v
+			}
 		}
-		v := c.newest.Load()
-		if v == nil {
+		if tags&everyTop != everyTop {
 			return nil
-		}
-		if v.key == k.Str && v.dict == k.Dict {
-			return v
 		}
 	}
 }
 
-// cell returns the cell of a key, or the empty one where it belongs.
-func (t *table) cell(k Key, h uint64) (*cell, *Version) {
-	mask := uint64(len(t.cells) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		c := &t.cells[i]
-		if told := c.hash.Load(); told != h && told != 0 {
-			continue
+// cell returns the cell of a key and its version, nil where there is none.
+func (t *table) cell(k Key) (*atomic.Pointer[Version], *Version) {
+	h := hash(k)
+	mask := uint64(len(t.tags) - 1)
+	for g := h >> tagBits & mask; ; g = (g + 1) & mask {
+		tags := t.tags[g].Load()
+		for m := matches(tags, h&0x7f|0x80); m != 0; m &= m - 1 {
+			c := &t.cells[g*groupSize+uint64(bits.TrailingZeros64(m))/8]
+			if v := c.Load(); v.key == k.Str && v.dict == k.Dict {
+				return c, v
+			}
 		}
-		v := c.newest.Load()
-		if v == nil || (v.key == k.Str && v.dict == k.Dict) {
-			return c, v
+		if tags&everyTop != everyTop {
+			return nil, nil
 		}
 	}
 }
@@ -85,46 +91,59 @@ func (t *table) cell(k Key, h uint64) (*cell, *Version) {
 // left, however many add at once.
 func (t *table) add(v *Version) (present *Version, ok bool) {
 	k := Key{v.dict, v.key}
-	h := hash(k)
-	for {
-		c, old := t.cell(k, h)
-		if old != nil {
-			return old, true
-		}
-		if int(t.used.Add(1)) > len(t.cells)/8*7 {
-			t.used.Add(-1)
-			return nil, false
-		}
-		if c.newest.CompareAndSwap(nil, v) {
-			c.hash.Store(h)
-			return nil, true
-		}
+	if int(t.used.Add(1)) > len(t.cells)/8*7 {
 		t.used.Add(-1)
+		_, present = t.cell(k)
+		return present, present != nil
+	}
+	h := hash(k)
+	mask := uint64(len(t.tags) - 1)
+	for g := h >> tagBits & mask; ; g = (g + 1) & mask {
+		for i := range uint64(groupSize) {
+			c := &t.cells[g*groupSize+i]
+			old := c.Load()
+			if old == nil && c.CompareAndSwap(nil, v) {
+				t.show(g, i, h)
+				return nil, true
+			}
+			if old == nil {
+				old = c.Load()
+			}
+			there := Key{old.dict, old.key}
+			if t.tags[g].Load()>>(8*i)&0xff == 0 {
+				t.show(g, i, hash(there))
+			}
+			if there == k {
+				t.used.Add(-1)
+				return old, true
+			}
+		}
 	}
 }
+
+// show sets the tag of a cell.
+func (t *table) show(g, i, h uint64) { t.tags[g].Or((h&0x7f | 0x80) << (8 * i)) }
 
 // put makes v the newest version of its key, whatever is there. Only the
 // applier may call it. It refuses as add does.
 func (t *table) put(v *Version) (ok bool) {
 	old, ok := t.add(v)
 	if old != nil {
-		k := Key{v.dict, v.key}
-		c, _ := t.cell(k, hash(k))
-		c.newest.Store(v)
+		c, _ := t.cell(Key{v.dict, v.key})
+		c.Store(v)
 	}
 	return ok
 }
 
-// full reports whether the table should have grown before it takes another key:
-// a third of it is kept empty, so that searches stay short.
-func (t *table) full() bool { return int(t.used.Load())*3 >= len(t.cells)*2 }
+// full reports whether the table should have grown before it takes another key.
+func (t *table) full() bool { return int(t.used.Load()) >= len(t.tags)*fullEighths }
 
 // grown returns a copy with twice the room. What others than the applier put in
 // meanwhile may be missing: that was only kept to save work.
 func (t *table) grown() *table {
-	n := &table{cells: make([]cell, 2*len(t.cells))}
+	n := newTable(len(t.tags) * groupSize)
 	for i := range t.cells {
-		if v := t.cells[i].newest.Load(); v != nil {
+		if v := t.cells[i].Load(); v != nil {
 			n.add(v) // there is room for all
 		}
 	}
@@ -134,7 +153,7 @@ func (t *table) grown() *table {
 // each calls visit for the newest version of every key, until it reports false.
 func (t *table) each(visit func(*Version) bool) {
 	for i := range t.cells {
-		if v := t.cells[i].newest.Load(); v != nil && !visit(v) {
+		if v := t.cells[i].Load(); v != nil && !visit(v) {
 			return
 		}
 	}

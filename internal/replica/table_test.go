@@ -33,7 +33,7 @@ func TestTable(t *testing.T) {
 		requireAdd(t, table, named(k, 99), v) // what is there stays
 		require.Same(t, v, table.get(k))
 		if i%3 == 0 {
-			table.put(named(k, uint64(i+1_000_000)))
+			require.True(t, table.put(named(k, uint64(i+1_000_000))))
 		}
 	}
 	require.EqualValues(t, len(keys), table.used.Load())
@@ -69,6 +69,15 @@ func TestTableHasRoomForWhatItWasMadeFor(t *testing.T) {
 // A search ends only at an empty cell: there must be one, however many readers
 // promote at the same moment.
 func TestTableNeverFillsUp(t *testing.T) {
+	full := newTable(0)
+	for i := range 2 * smallest {
+		full.add(named(key(i), 1))
+	}
+	require.Less(t, int(full.used.Load()), len(full.cells))
+	require.Nil(t, full.get(Key{Str: "absent"}))
+	require.NotNil(t, full.get(key(0)))
+	require.True(t, full.put(named(key(0), 2)), "a key that is there needs no room")
+
 	r := New(&layers{8, map[Key]truth{}})
 	s := r.State()
 	var start, done sync.WaitGroup
