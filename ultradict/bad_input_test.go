@@ -1,13 +1,11 @@
 package ultradict_test
 
 import (
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -233,7 +231,6 @@ func TestDirectoriesThatAreNotSafe(t *testing.T) {
 		_, err := ultradict.Open("x", ultradict.WithDir(path(name)))
 		require.Error(t, err, name)
 		require.ErrorContains(t, err, name, "it says where")
-		t.Log(err)
 		_, err = ultradict.List(ultradict.WithDir(path(name)))
 		if name != "missing/deeper" {
 			require.Error(t, err, name)
@@ -257,6 +254,5 @@ func TestDirectoriesThatAreNotSafe(t *testing.T) {
 		info, err := f.Info()
 		require.NoError(t, err)
 		require.Equal(t, fs.FileMode(0o660), info.Mode().Perm(), f.Name())
-		require.Equal(t, uint32(os.Getuid()), info.Sys().(*syscall.Stat_t).Uid, fmt.Sprint(f.Name()))
 	}
 }

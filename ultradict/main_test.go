@@ -14,5 +14,6 @@ func TestMain(m *testing.M) {
 		"reader":    reader,
 		"tidy":      tidy,
 		"remover":   remover,
+		"noise":     noise,
 	})
 }

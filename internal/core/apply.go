@@ -110,8 +110,11 @@ func (d *Dict) operations(rec stream.Record) (ops []byte, body uint64, err error
 		return nil, 0, d.malformed(rec, err)
 	}
 	ops, err = d.readTable(ref)
-	if errors.Is(err, errBodyGone) && d.str.Tail() > rec.Start {
-		err = stream.ErrLapped
+	if errors.Is(err, errBodyGone) {
+		// Swept, because a layer holds the record: go on from there.
+		if list, e := d.control.snapshot.Read(); e == nil && list.Position() > rec.Start {
+			err = stream.ErrLapped
+		}
 	}
 	return ops, ref.Body, err
 }

@@ -37,7 +37,7 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 			if deadline.IsZero() {
 				deadline = time.Now().Add(d.cfg.LockTimeout)
 			}
-			if err := d.lock.Lock(ctx, time.Until(deadline)); err != nil {
+			if err := d.lock.Lock(ctx, max(0, time.Until(deadline))); err != nil {
 				return 0, 0, d.lockFailed(err)
 			}
 		}
@@ -69,7 +69,7 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 		case errors.Is(err, stream.ErrUnmapped):
 			err = d.str.Map()
 		case errors.Is(err, stream.ErrFull):
-			err = d.grow()
+			err = d.grow(ctx)
 		case errors.Is(err, stream.ErrLimit):
 			err = d.makeRoom(ctx, deadline)
 		case errors.Is(err, stream.ErrEnded):
@@ -100,7 +100,7 @@ func (d *Dict) lockFailed(err error) error {
 
 // grow makes a further chunk. Where there is no memory for one, a new layer may
 // free those that there are.
-func (d *Dict) grow() error {
+func (d *Dict) grow(ctx context.Context) error {
 	made, err := d.str.Grow()
 	if made {
 		d.control.work.growths.Add(1)
@@ -111,23 +111,10 @@ func (d *Dict) grow() error {
 		return err
 	}
 	floor := d.str.Floor()
-	if d.reclaim() && d.str.Floor() != floor {
+	if d.reclaim(ctx); d.str.Floor() != floor {
 		return nil
 	}
 	return err
-}
-
-// reclaim frees what nobody needs any more, at once: it folds the records, so
-// that what they replaced is no longer referred to, merges and sweeps. It
-// reports whether that went well, not whether anything was freed.
-func (d *Dict) reclaim() bool {
-	if d.foldNow() != nil {
-		return false
-	}
-	if err := d.mergeOnce(); err != nil && !errors.Is(err, errs.ErrConflict) {
-		return false
-	}
-	return d.sweep() == nil
 }
 
 // Write commits operations, one record, with a check or none, and applies it
@@ -135,6 +122,14 @@ func (d *Dict) reclaim() bool {
 func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
 	if err := d.writable(); err != nil {
 		return 0, err
+	}
+	for i := range ops {
+		if ops[i].Kind == record.Put {
+			if err := d.admit(ctx); err != nil {
+				return 0, d.failed(err)
+			}
+			break
+		}
 	}
 	buf := GetBuffer()
 	defer buf.Release()
@@ -159,6 +154,9 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 	if err := d.writable(); err != nil {
 		return err
+	}
+	if err := d.admit(context.Background()); err != nil {
+		return d.failed(err)
 	}
 	op := record.Op{Kind: record.Put, Dict: k.Dict, Key: bytesOf(k.Str), Value: buf.Value}
 	if len(k.Str)+len(buf.Value)+32 > d.str.MaxPayload() {
@@ -197,7 +195,7 @@ func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 // writeLarge commits operations through a body.
 func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
 	seg, ref, err := d.writeBody(ops)
-	if errors.Is(err, errs.ErrNoSpace) && d.reclaim() {
+	if errors.Is(err, errs.ErrNoSpace) && d.reclaim(ctx) {
 		seg, ref, err = d.writeBody(ops)
 	}
 	if err != nil {
@@ -250,8 +248,13 @@ func (d *Dict) failed(err error) error {
 // somebody is seen to be doing that.
 func (d *Dict) makeRoom(ctx context.Context, deadline time.Time) error {
 	floor := d.str.Floor()
+	begin := time.Now()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		if err := d.foldNow(); err != nil {
+		fold := d.foldNow
+		if time.Since(begin) > impatience {
+			fold = d.foldAnyway // whoever has the lease is too slow for us
+		}
+		if err := fold(); err != nil {
 			return err
 		}
 		if d.str.Floor() != floor {

@@ -64,7 +64,8 @@ type work struct {
 	merges    atomic.Uint64
 	growths   atomic.Uint64
 	conflicts atomic.Uint64
-	_         [96]byte
+	full      atomic.Uint32 // 1: the limit is reached, values are refused
+	_         [92]byte
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -51,6 +51,8 @@ type Dict struct {
 	bodies  bodyCache
 	fileSeq atomic.Uint32
 
+	reclaimed atomic.Uint64 // head when space was last reclaimed in vain
+
 	due     uint64 // bytes above the floor from which on a rollover is due
 	folder  worker
 	merger  worker

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/shm"
@@ -50,26 +51,24 @@ func (d *Dict) discard(name shm.Name) {
 	d.settle(name)
 }
 
-// maxFiles is how many files one handle may make in its life: a chunk's number
-// has 24 bits for it.
-const maxFiles = 1 << 24
+// maxFiles is how many files one handle may make in its life: a name has 32
+// bits for their number.
+const maxFiles = math.MaxUint32
 
-// ringMemory provides the stream with memory. The number of a segment is, from the
-// top: one bit that the ring gained it, 31 bits of its creator's participant
-// id, 24 bits of its file's sequence number, 8 bits of the index of the chunk
-// in the file; part of the format.
+// ringMemory provides the stream with memory. The number of a segment that the
+// ring gained is, from the top: one set bit, 31 bits of its creator's
+// participant id, 32 bits of its file's sequence number. The first chunks lie in
+// one file, made by creator 0: the number is the file's sequence number, then 8
+// bits of the index of the chunk in the file. Part of the format.
 type ringMemory struct{ d *Dict }
 
-func chunkNumber(name shm.Name, index int) uint64 {
-	return uint64(name.Creator)<<32 | uint64(name.Seq)<<8 | uint64(index)
-}
+func firstChunk(index int) uint64 { return uint64(firstRing.Seq)<<8 | uint64(index) }
 
 func chunkName(segment uint64) (name shm.Name, index int) {
-	return shm.Name{
-		Kind:    shm.Stream,
-		Creator: uint32(segment &^ stream.Gained >> 32),
-		Seq:     uint32(segment) >> 8,
-	}, int(segment & 0xff)
+	if segment&stream.Gained == 0 {
+		return shm.Name{Kind: shm.Stream, Creator: uint32(segment >> 32), Seq: uint32(segment) >> 8}, int(segment & 0xff)
+	}
+	return shm.NameOf(shm.Stream, segment&^stream.Gained), 0
 }
 
 // Map implements [stream.Segments].
@@ -104,7 +103,7 @@ func (c ringMemory) Create() (uint64, stream.Memory, error) {
 		return 0, stream.Memory{}, err
 	}
 	m, err := c.memory(seg, 0)
-	return stream.Gained | chunkNumber(draft.Name(), 0), m, err
+	return stream.Gained | draft.Name().ID64(), m, err
 }
 
 // Remove implements [stream.Segments].

@@ -10,6 +10,7 @@ import (
 	"github.com/ultradict/go/internal/lint/formatdoc"
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/stream"
 )
 
 // What stands here is described in docs/FORMAT.md: these tests fail when one of
@@ -43,12 +44,14 @@ func TestFormatOfPlace(t *testing.T) {
 }
 
 func TestFormatOfChunkNumbers(t *testing.T) {
-	name := shm.Name{Kind: shm.Stream, Creator: 0x7fffffff, Seq: maxFiles - 1}
-	n := chunkNumber(name, 0xff)
-	require.Equal(t, uint64(1<<63-1), n, "31, 24 and 8 bits")
-	back, index := chunkName(1<<63 | n)
+	name := shm.Name{Kind: shm.Stream, Creator: 0x7fffffff, Seq: maxFiles}
+	back, index := chunkName(stream.Gained | name.ID64())
 	require.Equal(t, name, back)
-	require.Equal(t, 0xff, index)
+	require.Zero(t, index)
+	require.Equal(t, uint64(1<<8|3), firstChunk(3), "sequence number 1, chunk 3")
+	back, index = chunkName(firstChunk(3))
+	require.Equal(t, firstRing, back)
+	require.Equal(t, 3, index)
 }
 
 func TestFormatOfTheIdentity(t *testing.T) {

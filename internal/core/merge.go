@@ -2,7 +2,6 @@ package core
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
@@ -34,22 +33,11 @@ func (d *Dict) mergeOnce() error {
 	if err != nil {
 		return err
 	}
-	i, j, whole, ok := snapshot.Pick(b.list)
+	i, j, _, ok := snapshot.Pick(b.list)
 	if !ok {
 		return nil
 	}
-	working := d.working(&d.control.work.merge)
-	plan, err := snapshot.PlanMerge(b.stack.Layers[i:j], whole, working)
-	if err != nil {
-		return fmt.Errorf("plan merge: %w", err)
-	}
-	name, merged, err := d.buildLayer(plan, working)
-	if err != nil {
-		return err
-	}
-	merged.From, merged.To = plan.From(), plan.To()
-	merged.Live = b.list.Layers[j-1].Live
-	return d.exchange(b.list.Layers[i:j], merged, name)
+	return d.mergeLayers(b, i, j)
 }
 
 // exchange publishes a merged layer in place of those that it was made of,

@@ -153,10 +153,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	dir.MaxBytes = cfg.MaxBytes
 	chunk, chunks, limit := geometry(cfg.StreamSize)
 
-	// The first chunks share one file. Its creator's participant id is 0 as long
-	// as there is no participant: the sweep finds the ring's slots naming it.
-	first := shm.Name{Kind: shm.Stream, Creator: firstCreator, Seq: 1}
-	draft, err := dir.Create(shm.Stream, first.Creator, first.Seq, streamsOffset+int64(chunk)*int64(chunks), id)
+	draft, err := dir.Create(shm.Stream, firstRing.Creator, firstRing.Seq, streamsOffset+int64(chunk)*int64(chunks), id)
 	if err != nil {
 		return err
 	}
@@ -192,7 +189,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	}
 	segments := make([]uint64, chunks)
 	for i := range segments {
-		segments[i] = chunkNumber(first, i)
+		segments[i] = firstChunk(i)
 	}
 	str.Init(segments)
 	seg, err := draft.Publish()
@@ -205,11 +202,10 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	return root.Publish(dir, name)
 }
 
-// firstCreator stands for the creator of the first chunks: participant ids
-// begin at 1, and this one is always taken by the first participant, so that
-// nobody ever mistakes the file for a leftover of its own: the ring never gives
-// these chunks up.
-const firstCreator = 0
+// firstRing is the file that the first chunks share. There is no participant
+// yet who could be its creator, and nobody ever takes it for a leftover: the
+// ring never gives these chunks up.
+var firstRing = shm.Name{Kind: shm.Stream, Creator: 0, Seq: 1}
 
 // attach opens an instance that exists.
 func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {

@@ -22,8 +22,10 @@ import (
 //   - that is a body and was committed: references only ever vanish.
 //
 // The order of looking is what makes it sound: first that no further reference
-// can come, then the records, then the layers (a reference leaves the records
-// only for a layer that is listed before), and the pins last.
+// can come, then the records behind the newest layer, then the layers (a
+// reference leaves those records only for a layer that is listed before), and
+// the pins last. Records that a layer holds do not count, though a replica that
+// lags may still read them: it goes on from the layers where it misses a body.
 func (d *Dict) sweep() error {
 	files, err := d.dir.Files()
 	if err != nil {
@@ -72,6 +74,7 @@ func (d *Dict) sweep() error {
 			return err
 		}
 	}
+	d.measure()
 	return nil
 }
 
@@ -107,10 +110,14 @@ func (d *Dict) references(bodies bool) (map[shm.Name]bool, error) {
 	return in, nil
 }
 
-// inRecords notes the bodies that records in [tail, head) refer to.
+// inRecords notes the bodies that records behind the newest layer refer to.
 func (d *Dict) inRecords(in map[shm.Name]bool) error {
+	list, err := d.control.snapshot.Read()
+	if err != nil {
+		return err
+	}
 	head := d.str.Head()
-	r := d.str.Reader(max(d.str.Tail(), d.str.First()))
+	r := d.str.Reader(max(list.Position(), d.str.First()))
 	for {
 		rec, ok, err := r.Next(head)
 		if err != nil || !ok {

@@ -167,7 +167,7 @@ func openerRole(dir string, args []string) error {
 			return fmt.Errorf("close: %w", err)
 		}
 		if err := m.Set("after", "close"); !errors.Is(err, ultradict.ErrClosed) {
-			return fmt.Errorf("Set after Close: %w", err)
+			return fmt.Errorf("wrong error of Set after Close: %w", err)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func failToIncrement(m *ultradict.Map[string, int], way string, panics bool) (er
 	ctx := context.Background()
 	if way == "Compute" { // its function can fail in one way only
 		_, err = m.Compute(ctx, "n", func(old int, _ bool) (int, ultradict.Op) { panic(errFailing) })
-		return fmt.Errorf("Compute returned after a panic: %w", err)
+		return fmt.Errorf("return of Compute after a panic: %w", err)
 	}
 	err = m.Update(ctx, func(tx *ultradict.Tx[string, int]) error {
 		if err := add(tx, 1000); err != nil {
@@ -140,7 +140,7 @@ func failToIncrement(m *ultradict.Map[string, int], way string, panics bool) (er
 		return errFailing
 	})
 	if !errors.Is(err, errFailing) {
-		return fmt.Errorf("Update returned %w where its function failed", err)
+		return fmt.Errorf("wrong error of Update where its function failed: %w", err)
 	}
 	return nil
 }

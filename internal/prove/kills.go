@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -60,6 +61,7 @@ func kills(r *run) {
 	for _, v := range pool {
 		v.atWork(1)
 		v.kill()
+		v.buried()
 		all = append(all, v)
 	}
 	r.newcomerAgrees(m.Name(), all)
@@ -108,7 +110,7 @@ func (r *run) settled(m *ultradict.Map[string, string], expected int) {
 // heapKills shows the same for processes that take long to be torn down. Their
 // locks fall only when all of their memory is gone.
 func heapKills(r *run) {
-	const heap = 2 << 30
+	const heap = min(2<<30, math.MaxInt/2)
 	m := r.texts("heap")
 	var waits []death
 	held := 0
@@ -144,6 +146,7 @@ func (r *run) deathOf(v *victim, m *ultradict.Map[string, string]) death {
 	r.must(m.Set("survivor", "here"))
 	d := death{took: time.Since(begin), queued: queuedFor() - queued}
 	<-v.done
+	v.buried()
 	return d
 }
 
@@ -190,8 +193,9 @@ func (r *run) newcomerAgrees(name string, all []*victim) {
 // write, in a file of its own, before the next.
 type victim struct {
 	*process
-	id   int
-	acks *os.File
+	id    int
+	acks  *os.File // nil once it is dead
+	acked uint64   // valid then
 }
 
 func (r *run) victim(name string, id, heap, crowd int) *victim {
@@ -203,11 +207,21 @@ func (r *run) victim(name string, id, heap, crowd int) *victim {
 
 // acknowledged is the number of the victim's writes that have returned.
 func (v *victim) acknowledged() uint64 {
+	if v.acks == nil {
+		return v.acked
+	}
 	var b [8]byte
 	if _, err := v.acks.ReadAt(b[:], 0); err != nil {
 		return 0
 	}
 	return binary.LittleEndian.Uint64(b[:])
+}
+
+// buried lets go of what is not needed of a dead victim.
+func (v *victim) buried() {
+	v.acked = v.acknowledged()
+	v.r.must(v.acks.Close())
+	v.acks = nil
 }
 
 // atWork returns when the victim has acknowledged n writes.

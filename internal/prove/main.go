@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +61,10 @@ func main() {
 	os.Exit(prove(match, *quick))
 }
 
+// stopping says that the program was interrupted, and what goes wrong now is
+// only a consequence.
+var stopping atomic.Bool
+
 // prove runs what matches and returns the exit status.
 func prove(match *regexp.Regexp, quick bool) int {
 	root, err := os.MkdirTemp("/dev/shm", "ultradict-prove-")
@@ -78,6 +83,7 @@ func prove(match *regexp.Regexp, quick bool) int {
 	signal.Notify(interrupted, os.Interrupt, terminate)
 	go func() {
 		<-interrupted
+		stopping.Store(true)
 		cleanup()
 		os.Exit(130)
 	}()

@@ -177,7 +177,7 @@ func readPair(d *ultradict.Dict, seen counters) error {
 	}
 	_, err = d.Peek("large")
 	if err != nil && !errors.Is(err, ultradict.ErrNotFound) {
-		return fmt.Errorf("Peek of a large value: %w", err)
+		return fmt.Errorf("large value: %w", err)
 	}
 	return nil
 }

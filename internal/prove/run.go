@@ -40,7 +40,11 @@ func (r *run) must(err error) {
 func (r *run) do(s show) {
 	fmt.Printf("\n%s: %s\n", s.name, s.title)
 	r.begin = time.Now()
-	if err := r.protected(func() { s.run(r) }); err != nil {
+	err := r.protected(func() { s.run(r) })
+	if stopping.Load() {
+		select {} // the other goroutine ends the program
+	}
+	if err != nil {
 		r.figure("ran to its end", err.Error(), "no error", false)
 	}
 	if err := r.protected(r.clean); err != nil {

@@ -168,7 +168,7 @@ func (r *run) writeBeside(m *ultradict.Map[string, string], before ultradict.Sta
 			err := m.Set(fmt.Sprint("other", len(waits)%5000), value)
 			waits = append(waits, time.Since(begin))
 			if err != nil {
-				return waits, fmt.Errorf("Set beside a stopped process: %w", err)
+				return waits, fmt.Errorf("beside a stopped process: %w", err)
 			}
 		}
 		after, err := m.Status()

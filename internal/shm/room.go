@@ -14,7 +14,9 @@ const measureFrom = 1 << 20
 // room refuses a file that would pass a bound which the file system does not
 // know.
 func (d *Dir) room(at int, name Name, size int64) error {
-	if d.MaxBytes > 0 {
+	// Layers are how a dictionary gets smaller: whoever makes them sees to the
+	// bound in another way.
+	if d.MaxBytes > 0 && name.Kind != Layer {
 		used, err := d.Bytes()
 		if err != nil {
 			return err

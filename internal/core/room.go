@@ -1,0 +1,105 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/snapshot"
+)
+
+// A dictionary that has reached its limit, or the file system's, refuses to
+// store more and still takes what makes it smaller: deletions are records too
+// and end in layers, so layers are not measured against the limit when they are
+// made. Instead whoever has published one measures everything and raises a
+// flag, which the writers of values look at. While layers are merged, the old
+// ones and the new one are there together; for those moments the dictionary
+// may take up to twice its limit.
+
+// measure raises or lowers the flag that the dictionary is full.
+func (d *Dict) measure() {
+	if d.id.maxBytes == 0 {
+		return
+	}
+	used, err := d.dir.Bytes()
+	if err != nil {
+		return // removed, or nothing to be known: as it was
+	}
+	full := uint32(0)
+	if used >= d.id.maxBytes {
+		full = 1
+	}
+	if d.control.work.full.Load() != full {
+		d.control.work.full.Store(full)
+	}
+}
+
+// admit lets a record that stores values pass, unless the dictionary is full
+// and nothing can be done about it.
+func (d *Dict) admit(ctx context.Context) error {
+	if d.control.work.full.Load() == 0 {
+		return nil
+	}
+	if d.reclaim(ctx); d.control.work.full.Load() == 0 {
+		return nil
+	}
+	return fmt.Errorf("its limit of %d bytes is reached: %w", d.id.maxBytes, errs.ErrNoSpace)
+}
+
+// reclaim frees what nobody needs any more, at once: it folds the records, so
+// that what they have replaced is no longer referred to, merges all layers and
+// sweeps. It reports whether there may be more room than before.
+func (d *Dict) reclaim(ctx context.Context) bool {
+	head := d.str.Head()
+	if d.reclaimed.Load() == head {
+		return false // nothing was written since the last time
+	}
+	if err := d.foldNow(); err != nil {
+		return false
+	}
+	merged := d.mergeAll() == nil
+	if merged {
+		// Superseded layers stay a little.
+		select {
+		case <-ctx.Done():
+		case <-time.After(grace + grace/2):
+		}
+	}
+	err := d.sweep()
+	d.measure()
+	d.reclaimed.Store(head)
+	return err == nil
+}
+
+// mergeAll merges all layers into one, though it may not be due.
+func (d *Dict) mergeAll() error {
+	b, err := d.openBase()
+	if err != nil {
+		return err
+	}
+	if n := len(b.list.Layers); n > 1 {
+		return d.mergeLayers(b, 0, n)
+	}
+	return errNothing
+}
+
+// errNothing says that there was nothing to do.
+var errNothing = errors.New("nothing to do")
+
+// mergeLayers replaces some adjacent layers by one.
+func (d *Dict) mergeLayers(b *base, i, j int) error {
+	working := d.working(&d.control.work.merge)
+	plan, err := snapshot.PlanMerge(b.stack.Layers[i:j], i == 0, working)
+	if err != nil {
+		return fmt.Errorf("plan merge: %w", err)
+	}
+	name, merged, err := d.buildLayer(plan, working)
+	if err != nil {
+		return err
+	}
+	merged.From, merged.To = plan.From(), plan.To()
+	merged.Live = b.list.Layers[j-1].Live
+	return d.exchange(b.list.Layers[i:j], merged, name)
+}
