@@ -35,9 +35,9 @@ type world struct {
 // Random operations do to the dictionary what they do to a plain map, whatever
 // the values are and whichever handle is used. Views stay open across them.
 func TestModel(t *testing.T) {
-	steps := 20_000
+	steps := 30_000
 	if testing.Short() {
-		steps = 4_000
+		steps = 6_000
 	}
 	seed := rand.Uint64()
 	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
@@ -124,10 +124,12 @@ func (w *world) value() (in, out any) {
 }
 
 // revision is that of the commit just made.
-func (w *world) revision(d *ultradict.Dict) uint64 {
-	s, err := d.Status()
-	require.NoError(w, err)
-	return s.Head
+func (w *world) revision(d *ultradict.Dict) (revision uint64) {
+	require.NoError(w, d.View(func(v *ultradict.View[string, any]) error {
+		revision = v.Revision()
+		return nil
+	}))
+	return revision
 }
 
 func (w *world) stored(key string, v any, revision uint64) {
@@ -197,7 +199,7 @@ func (w *world) step() {
 		require.NoError(w, err)
 		w.checkAll(newcomer)
 		require.NoError(w, newcomer.Close())
-	case n < 975:
+	case n < 969:
 		w.view(d)
 	}
 }

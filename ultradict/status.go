@@ -26,7 +26,7 @@ type Status struct {
 	LockHeld    time.Duration // how long others have seen that owner hold it
 	LockWaiters bool          // whether anybody waits
 
-	Commits   uint64 // records written since the instance was created; so are all that follow
+	Commits   uint64 // records written since the instance was created, as last reported by each process, 5 s ago at most
 	Conflicts uint64 // transactions that had to run again
 	Rollovers uint64 // layers folded from the stream
 	Merges    uint64 // merges of layers

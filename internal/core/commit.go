@@ -48,9 +48,6 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 		if err == nil {
 			start, end, err = d.str.Append(kind, payload, sum)
 		}
-		if err == nil {
-			d.count()
-		}
 		d.lock.Unlock()
 
 		if err == nil {
@@ -79,12 +76,6 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 			return 0, 0, err
 		}
 	}
-}
-
-// count counts a commit, in this participant's own cache line.
-func (d *Dict) count() {
-	c := &d.peer.Entry().Commits
-	c.Store(c.Load() + 1)
 }
 
 // lockFailed says what it means that the lock could not be had.
@@ -141,11 +132,11 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 		}
 	}
 	buf.record = b
-	start, end, err := d.commit(ctx, stream.Data, b, record.Sum(b), check)
+	_, end, err := d.commit(ctx, stream.Data, b, record.Sum(b), check)
 	if err != nil {
 		return 0, d.failed(err)
 	}
-	d.applied(start, end)
+	d.applied(end)
 	return end, nil
 }
 
@@ -172,6 +163,7 @@ func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 	// The replica stands at the record's start, most of the time: then there is
 	// no need to read back what is known.
 	d.rep.Lock()
+	d.commits++
 	if s := d.rep.State(); s.Applied() == start {
 		var v *replica.Version
 		if keep {
@@ -187,8 +179,8 @@ func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 		d.rep.Unlock()
 		return nil
 	}
+	d.readBack(end)
 	d.rep.Unlock()
-	d.applied(start, end)
 	return nil
 }
 
@@ -202,23 +194,29 @@ func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (u
 		return 0, d.failed(err)
 	}
 	b := record.AppendRef(make([]byte, 0, record.RefSize), ref)
-	start, end, err := d.commit(ctx, stream.Reference, b, record.Sum(b), check)
+	_, end, err := d.commit(ctx, stream.Reference, b, record.Sum(b), check)
 	if err != nil {
 		d.discard(shm.NameOf(shm.Body, ref.Body))
 		return 0, d.failed(err)
 	}
 	committed(seg, end)
 	d.settle(shm.NameOf(shm.Body, ref.Body))
-	d.applied(start, end)
+	d.applied(end)
 	return end, nil
 }
 
-// applied brings the replica past a record of ours. That it cannot be read
-// back is not the write's failure, which has happened: whoever reads next is
-// told.
-func (d *Dict) applied(_, end uint64) {
+// applied counts a commit of ours and brings the replica past it.
+func (d *Dict) applied(end uint64) {
 	d.rep.Lock()
 	defer d.rep.Unlock()
+	d.commits++
+	d.readBack(end)
+}
+
+// readBack brings the replica past a record of ours. That it cannot be read is
+// not the write's failure, which has happened: whoever reads next is told. The
+// caller holds the replica's lock.
+func (d *Dict) readBack(end uint64) {
 	if err := d.advance(end); err != nil && !errors.Is(err, errs.ErrClosed) && !errors.Is(err, errs.ErrRemoved) {
 		d.log.Error("a write of ours cannot be read back", "dictionary", d.name, "error", err)
 	}

@@ -46,10 +46,11 @@ type Dict struct {
 	lock    *locks.Mutex // nil in a read-only handle
 	retry   *locks.Mutex
 
-	reader  *stream.Reader // of the appliers, under the replica's lock
-	layers  layerCache
-	bodies  bodyCache
-	fileSeq atomic.Uint32
+	reader            *stream.Reader // of the appliers, under the replica's lock
+	commits, reported uint64         // of this handle, likewise; told the others now and then
+	layers            layerCache
+	bodies            bodyCache
+	fileSeq           atomic.Uint32
 
 	reclaimed atomic.Uint64 // head when space was last reclaimed in vain
 
@@ -146,6 +147,7 @@ func (d *Dict) Close() error {
 		keeperOf.remove(d)
 		d.busy.Wait()
 		d.rep.Lock()
+		d.reportLocked()
 		d.rep.Close()
 		d.rep.Unlock()
 		if d.lock != nil {

@@ -3,8 +3,6 @@ package core
 import (
 	"sync"
 	"time"
-
-	"github.com/ultradict/go/internal/replica"
 )
 
 // keeper does what a process owes its handles from time to time: it catches up
@@ -101,14 +99,29 @@ func (k *keeper) rest(stop chan struct{}) bool {
 	}
 }
 
-// report tells the others how far the replica has got, unless the handle has
-// left: its entry may be somebody else's by then.
-func (d *Dict) report(s *replica.State) {
+// report tells the others how far the replica has got and how much was
+// committed, unless the handle has left: its entry may be somebody else's by
+// then.
+func (d *Dict) report() {
+	d.rep.Lock()
+	defer d.rep.Unlock()
 	d.startMu.Lock()
 	defer d.startMu.Unlock()
-	if e := d.peer.Entry(); e != nil && !d.closing.Load() {
-		e.Applied.Store(s.Applied())
+	if !d.closing.Load() {
+		d.reportLocked()
 	}
+}
+
+// reportLocked is report for who has the replica's lock and knows that the
+// handle has not left.
+func (d *Dict) reportLocked() {
+	e := d.peer.Entry()
+	if e == nil {
+		return
+	}
+	e.Applied.Store(d.rep.State().Applied())
+	e.Commits.Add(d.commits - d.reported)
+	d.reported = d.commits
 }
 
 // tick does a handle's share and reports whether the handle is in use.
@@ -123,7 +136,7 @@ func (d *Dict) tick() (used bool) {
 			d.background("catching up", err)
 		}
 	}
-	d.report(s)
+	d.report()
 	if d.lock != nil && d.str.Head()-d.str.Floor() >= d.due {
 		d.start(&d.folder)
 	}

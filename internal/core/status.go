@@ -39,7 +39,7 @@ func (d *Dict) Status() (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	d.report(s)
+	d.report()
 	list, err := d.control.snapshot.Read()
 	if err != nil {
 		return Status{}, d.wrap("read the layers of", err)

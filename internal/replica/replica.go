@@ -67,7 +67,7 @@ func (r *Replica) Put(k Key, v *Version) {
 		c, old = t.cell(k)
 	}
 	v.follow(s, k, old)
-	v.prev.Store(old)
+	v.link(old)
 	c.Store(v)
 	r.bytes += int64(len(v.Raw()) - len(old.Raw()))
 	r.counted(s, k, v, old)

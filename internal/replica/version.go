@@ -103,6 +103,6 @@ func (v *Version) live() bool { return v.meta&tombstone == 0 }
 func (v *Version) decodedCopy(value any) *Version {
 	c := &Version{Revision: v.Revision, value: value, meta: v.meta | decoded, data: v.data, n: v.n}
 	c.name(Key{v.dict, v.key}, v)
-	c.prev.Store(v.prev.Load())
+	c.link(v.prev.Load())
 	return c
 }
