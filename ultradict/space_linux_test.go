@@ -83,13 +83,17 @@ func TestNoSpace(t *testing.T) {
 			return memoryDir(t), []ultradict.Option{ultradict.WithMaxBytes(1 << 20)}
 		},
 	} {
-		for _, size := range []int{50, 300, 50_000} {
+		for _, size := range []int{50, 50_000} {
+			if testing.Short() && size == 50 {
+				continue
+			}
 			for _, by := range []string{"Clear", "Delete"} {
 				t.Run(fmt.Sprint(name, "/", size, "/", by), func(t *testing.T) {
 					dir, opts := room(t)
-					opts = append(opts, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(300*time.Millisecond))
+					opts = append(opts, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(200*time.Millisecond))
 					a, b := open(t, dir, opts...), open(t, dir, opts...)
-					for round := range 3 {
+					for round := range 2 {
+						recovers(t, fmt.Sprint("first Set of round ", round), func() error { return a.Set("k0", fillValue(0, size)) })
 						n := fill(t, a, size, 30_000)
 						require.Positive(t, n)
 						requireFilled(t, a, n, size)
@@ -121,7 +125,7 @@ func TestNoSpace(t *testing.T) {
 // Somebody else fills the file system, and goes away again.
 func TestNoSpaceBecauseOfOthers(t *testing.T) {
 	dir := smallFileSystem(t, "1M")
-	d := open(t, dir, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(300*time.Millisecond))
+	d := open(t, dir, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(200*time.Millisecond))
 	require.NoError(t, d.Set("big", strings.Repeat("x", 20_000)))
 	ballast := filepath.Join(dir, "ballast")
 	require.Error(t, os.WriteFile(ballast, make([]byte, 2<<20), 0o600), "it is full now")

@@ -115,6 +115,7 @@ func (d *Dict) operations(rec stream.Record) (ops []byte, body uint64, err error
 		if list, e := d.control.snapshot.Read(); e == nil && list.Position() > rec.Start {
 			err = stream.ErrLapped
 		}
+		err = d.missing(err)
 	}
 	return ops, ref.Body, err
 }

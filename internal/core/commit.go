@@ -92,7 +92,13 @@ func (d *Dict) lockFailed(err error) error {
 // grow makes a further chunk. Where there is no memory for one, a new layer may
 // free those that there are.
 func (d *Dict) grow(ctx context.Context) error {
-	made, err := d.str.Grow()
+	var made bool
+	err := error(errs.ErrNoSpace)
+	// What the ring gains has to go through a layer one day: as long as there is
+	// no room for that, a further chunk leads into a dead end.
+	if free, e := d.dir.Free(); e != nil || free > 2*d.str.Size() {
+		made, err = d.str.Grow()
+	}
 	if made {
 		d.control.work.growths.Add(1)
 		name, _ := chunkName(d.str.Spare())

@@ -90,10 +90,7 @@ func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
 			missing, sync = missing+1, true
 			continue
 		}
-		if errors.Is(err, errBodyGone) {
-			err = d.wrap("read", &errs.CorruptError{Segment: "layer", Reason: err.Error()})
-		}
-		return v, err
+		return v, d.missing(err)
 	}
 }
 
@@ -129,7 +126,7 @@ func (d *Dict) decode(s *replica.State, k replica.Key, v *replica.Version) (*rep
 	if _, ok := v.Value(); ok {
 		return v, nil
 	}
-	raw, err := d.Raw(v)
+	raw, err := d.raw(v)
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +140,25 @@ func (d *Dict) decode(s *replica.State, k replica.Key, v *replica.Version) (*rep
 // Raw is the encoded value of a version, read from its body where it has one.
 // It is empty for a version that was kept decoded only.
 func (d *Dict) Raw(v *replica.Version) (string, error) {
+	raw, err := d.raw(v)
+	return raw, d.missing(err)
+}
+
+// raw is Raw, but where a body is gone it says errBodyGone: the replica may only
+// be behind.
+func (d *Dict) raw(v *replica.Version) (string, error) {
 	if !v.IsExternal() {
 		return v.Raw(), nil
 	}
 	return d.readValue(v.Raw())
+}
+
+// missing turns errBodyGone into what it is where nobody is behind.
+func (d *Dict) missing(err error) error {
+	if errors.Is(err, errBodyGone) {
+		return d.wrap("read", &errs.CorruptError{Segment: "layer", Reason: err.Error()})
+	}
+	return err
 }
 
 // Sync applies everything that was committed before the call and returns the

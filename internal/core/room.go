@@ -20,21 +20,23 @@ import (
 
 // measure raises or lowers the flag that the dictionary is full.
 func (d *Dict) measure() {
-	if d.id.maxBytes == 0 {
-		return
-	}
-	used, err := d.dir.Bytes()
-	if err != nil {
-		return // removed, or nothing to be known: as it was
-	}
 	full := uint32(0)
-	if used >= d.id.maxBytes {
+	if free, err := d.dir.Free(); err != nil || free < d.reserve() {
 		full = 1
+	}
+	if d.id.maxBytes > 0 {
+		if used, err := d.dir.Bytes(); err != nil || used >= d.id.maxBytes {
+			full = 1
+		}
 	}
 	if d.control.work.full.Load() != full {
 		d.control.work.full.Store(full)
 	}
 }
+
+// reserve is how many bytes of the file system are left to deletions: enough
+// for the layers of some rings full of them.
+func (d *Dict) reserve() int64 { return 4*d.str.Capacity() + 64<<10 }
 
 // admit lets a record that stores values pass, unless the dictionary is full
 // and nothing can be done about it.
@@ -42,10 +44,16 @@ func (d *Dict) admit(ctx context.Context) error {
 	if d.control.work.full.Load() == 0 {
 		return nil
 	}
+	if d.measure(); d.control.work.full.Load() == 0 {
+		return nil // somebody else has made room
+	}
 	if d.reclaim(ctx); d.control.work.full.Load() == 0 {
 		return nil
 	}
-	return fmt.Errorf("its limit of %d bytes is reached: %w", d.id.maxBytes, errs.ErrNoSpace)
+	if d.id.maxBytes > 0 {
+		return fmt.Errorf("its limit of %d bytes is reached, or the file system's: %w", d.id.maxBytes, errs.ErrNoSpace)
+	}
+	return fmt.Errorf("the file system has less than %d bytes left, which are kept for deletions: %w", d.reserve(), errs.ErrNoSpace)
 }
 
 // reclaim frees what nobody needs any more, at once: it folds the records, so

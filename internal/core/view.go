@@ -143,7 +143,7 @@ func (v *View) Decode(ver *replica.Version) (any, error) {
 	if value, ok := ver.Value(); ok {
 		return value, nil
 	}
-	raw, err := v.d.Raw(ver)
+	raw, err := v.d.raw(ver)
 	if errors.Is(err, errBodyGone) {
 		return nil, v.lost()
 	}

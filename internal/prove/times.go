@@ -35,6 +35,15 @@ func (t times) String() string {
 		short(t.at(.5)), short(t.at(.99)), short(t.at(.999)), short(t.at(.9999)), short(t.worst()))
 }
 
+// mean returns the mean of some figures.
+func mean(n []float64) float64 {
+	sum := 0.0
+	for _, x := range n {
+		sum += x
+	}
+	return sum / float64(len(n))
+}
+
 // median returns the middle one of some figures.
 func median[N cmp.Ordered](n []N) N {
 	n = slices.Clone(n)

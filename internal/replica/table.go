@@ -99,18 +99,20 @@ func (t *table) add(v *Version) (present *Version, ok bool) {
 	h := hash(k)
 	mask := uint64(len(t.tags) - 1)
 	for g := h >> tagBits & mask; ; g = (g + 1) & mask {
+		tags := t.tags[g].Load()
 		for i := range uint64(groupSize) {
+			tag := tags >> (8 * i) & 0xff
+			if tag != 0 && tag != h&0x7f|0x80 {
+				continue
+			}
 			c := &t.cells[g*groupSize+i]
-			old := c.Load()
-			if old == nil && c.CompareAndSwap(nil, v) {
+			if tag == 0 && c.CompareAndSwap(nil, v) {
 				t.show(g, i, h)
 				return nil, true
 			}
-			if old == nil {
-				old = c.Load()
-			}
+			old := c.Load()
 			there := Key{old.dict, old.key}
-			if t.tags[g].Load()>>(8*i)&0xff == 0 {
+			if tag == 0 {
 				t.show(g, i, hash(there))
 			}
 			if there == k {

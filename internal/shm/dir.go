@@ -151,6 +151,16 @@ func (d *Dir) Bytes() (sum int64, err error) {
 	return sum, err
 }
 
+// Free returns how many bytes the file system has left, for all who use it;
+// MaxInt64 where it does not say.
+func (d *Dir) Free() (free int64, err error) {
+	err = d.use(func(at int) error {
+		free = sysFree(at)
+		return nil
+	})
+	return free, err
+}
+
 // each calls fn for every regular file.
 func (d *Dir) each(fn func(file string, st *status)) error {
 	names, err := d.entries()
