@@ -44,10 +44,20 @@ func (d *Dict) advance(target uint64) error {
 	return nil
 }
 
+// A replica that lags by more than manyRecords bytes is made ready for a key in
+// each recordBytes of them.
+const (
+	manyRecords = 256 << 10
+	recordBytes = 64
+)
+
 // replay applies the records up to limit.
 func (d *Dict) replay(limit uint64) error {
 	if at := d.rep.State().Applied(); d.reader.Position() != at {
 		d.reader.Seek(at)
+	}
+	if lag := limit - d.reader.Position(); lag > manyRecords {
+		d.rep.Expect(int(lag / recordBytes))
 	}
 	for {
 		rec, ok, err := d.reader.Next(limit)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -22,7 +23,7 @@ func (t times) at(q float64) time.Duration {
 	if len(t) == 0 {
 		return 0
 	}
-	i := int(float64(len(t))*q+0.999999) - 1
+	i := int(math.Ceil(float64(len(t))*q-1e-6)) - 1 // less what q cannot say exactly
 	return t[min(max(i, 0), len(t)-1)]
 }
 

@@ -75,6 +75,16 @@ func (r *Replica) Put(k Key, v *Version) {
 	r.carry(v)
 }
 
+// Expect makes room for n more keys at once, which is cheaper than to grow on
+// the way. The caller holds the lock.
+func (r *Replica) Expect(n int) {
+	s := r.state.Load()
+	t := s.over.Load()
+	if room := int(t.used.Load()) + n; room > len(t.tags)*fullEighths {
+		s.over.Store(t.copied(room))
+	}
+}
+
 // versionCost is roughly what an entry of the overlay takes besides its value.
 const versionCost = 144
 

@@ -140,10 +140,14 @@ func (t *table) put(v *Version) (ok bool) {
 // full reports whether the table should have grown before it takes another key.
 func (t *table) full() bool { return int(t.used.Load()) >= len(t.tags)*fullEighths }
 
-// grown returns a copy with twice the room. What others than the applier put in
-// meanwhile may be missing: that was only kept to save work.
-func (t *table) grown() *table {
-	n := newTable(len(t.tags) * groupSize)
+// grown returns a copy with twice the room.
+func (t *table) grown() *table { return t.copied(len(t.tags) * groupSize) }
+
+// copied returns a copy with room for n keys, which are more than it has. What
+// others than the applier put in meanwhile may be missing: that was only kept
+// to save work.
+func (t *table) copied(room int) *table {
+	n := newTable(room)
 	for i := range t.cells {
 		if v := t.cells[i].Load(); v != nil {
 			n.add(v) // there is room for all
