@@ -91,7 +91,7 @@ func open(path string) (_ *File, err error) {
 	}
 	defer func() {
 		if err != nil {
-			unmapFile(mem)
+			_ = unmapFile(mem)
 		}
 	}()
 	c := lay(mem)
@@ -163,7 +163,7 @@ func (f *File) unlocker() func() {
 	return func() {
 		once.Do(func() {
 			f.mutex.Unlock()
-			f.exit()
+			_ = f.exit()
 		})
 	}
 }

@@ -80,7 +80,7 @@ type Mutex struct {
 	// rest of this process's goroutines queue for it.
 	turn chan struct{}
 
-	shadow atomic.Uint32 // see race.go
+	shadow shadow // see race.go
 }
 
 // New returns a Mutex for the word, whose memory must stay mapped for as long

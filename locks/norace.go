@@ -2,6 +2,11 @@
 
 package locks
 
-func (m *Mutex) acquire() bool { return true }
+type shadow struct{}
+
+func (m *Mutex) acquire() bool {
+	_ = m.shadow
+	return true
+}
 
 func (m *Mutex) release() {}

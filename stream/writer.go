@@ -92,9 +92,10 @@ func (s *Stream) enter(n, head uint64) error {
 		taken := sl.number.Load() == n+1
 		// The last chunk below floor is never dropped but used again: else a
 		// ring that floor follows at a distance would drop one and ask for a
-		// fresh one at every turn.
+		// fresh one at every turn. Nor is one dropped while what lies above floor
+		// would not fit the ring at rest: it would be wanted again at once.
 		var farewell *atomic.Uint64
-		if n-oldest > uint64(s.cfg.Chunks) && (oldest+2)<<s.shift <= floor {
+		if n-oldest > uint64(s.cfg.Chunks) && (oldest+2)<<s.shift <= floor && n-floor>>s.shift <= uint64(s.cfg.Chunks) {
 			farewell = s.farewell(segment)
 		}
 		switch {

@@ -169,7 +169,7 @@ func transfer(d *ultradict.Dict, from, to string) error {
 
 // Close while others are at work: they get ErrClosed, nothing worse.
 func TestCloseWhileInUse(t *testing.T) {
-	rounds := 30
+	rounds := 15
 	if testing.Short() {
 		rounds = 8
 	}

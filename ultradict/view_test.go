@@ -2,7 +2,9 @@ package ultradict_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,4 +70,47 @@ func TestWritesUnderAnOpenViewStayCheap(t *testing.T) {
 		require.Equal(t, int64(-1), x)
 		return nil
 	}))
+}
+
+// A view of a handle that cannot pin shows what it showed, or says that it can
+// no longer; it never shows anything else.
+func TestViewOfAReadOnlyHandle(t *testing.T) {
+	dir := memoryDir(t)
+	d := open(t, dir, ultradict.WithStreamSize(4<<10))
+	big := strings.Repeat("0123456789abcdef", 1<<10)
+	for i := range 20 {
+		require.NoError(t, d.Set(fmt.Sprint("big", i), fmt.Sprint(i, big)))
+		require.NoError(t, d.Set(fmt.Sprint("small", i), i))
+	}
+	ro := open(t, dir, ultradict.ReadOnly())
+	lost := 0
+	require.NoError(t, ro.View(func(v *ultradict.View[string, any]) error {
+		for i := range 20 {
+			require.NoError(t, d.Set(fmt.Sprint("big", i), "other"))
+			require.NoError(t, d.Set(fmt.Sprint("small", i), "other"))
+		}
+		for range 3 {
+			churn(t, d, 10)
+			swept(t, d)
+		}
+		for i := range 20 {
+			x, err := v.Get(fmt.Sprint("small", i))
+			require.NoError(t, err, "what is no body is in the replica's layers")
+			require.Equal(t, int64(i), x)
+			x, err = v.Get(fmt.Sprint("big", i))
+			if errors.Is(err, ultradict.ErrViewLost) {
+				lost++
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(i, big), x)
+		}
+		return nil
+	}))
+	t.Logf("%d of 20 large values were lost", lost)
+	for i := range 20 {
+		x, err := ro.Get(fmt.Sprint("big", i))
+		require.NoError(t, err)
+		require.Equal(t, "other", x)
+	}
 }

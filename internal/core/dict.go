@@ -54,6 +54,7 @@ type Dict struct {
 
 	reclaimed atomic.Uint64 // head when space was last reclaimed in vain
 
+	bite    uint64 // bytes of stream that are folded at once, about
 	due     uint64 // bytes above the floor from which on a rollover is due
 	folder  worker
 	merger  worker

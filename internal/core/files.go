@@ -15,7 +15,7 @@ func (d *Dict) create(kind shm.Kind, size int64) (*shm.Draft, error) {
 	seq := d.fileSeq.Add(1)
 	if seq >= maxFiles {
 		d.fileSeq.Store(maxFiles)
-		return nil, fmt.Errorf("this handle has made %d files, open a new one: %w", maxFiles, errs.ErrNoSpace)
+		return nil, fmt.Errorf("this handle has made %d files, open a new one: %w", uint32(maxFiles), errs.ErrNoSpace)
 	}
 	name := shm.Name{Kind: kind, Creator: d.peer.ID(), Seq: seq}
 	d.pendingMu.Lock()

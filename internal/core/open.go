@@ -103,7 +103,7 @@ func open(name string, cfg Config) (*Dict, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer func() { _ = unlock() }() // closing its descriptor is what counts
 	// Somebody else may have been faster, or left a removal half done.
 	d, err := attach(root, name, cfg)
 	switch {
@@ -266,6 +266,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 	}
 	d.head = d.str.HeadWord()
 	d.due = uint64(min(d.str.Capacity()/2, rolloverAt))
+	d.bite = max(2*d.due, smallBite)
 	b, err := d.openBase()
 	if err != nil {
 		return d, err
@@ -337,7 +338,7 @@ func remove(name string, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { _ = unlock() }() // closing its descriptor is what counts
 	if err := root.Sweep(); err != nil {
 		cfg.Logger.Warn("leftovers not removed", "directory", root.Path(), "error", err)
 	}

@@ -50,14 +50,14 @@ func (d *Dict) Has(k replica.Key) (bool, error) {
 	s, err := d.Sync()
 	for err == nil {
 		p := s.Applied()
-		v, r := s.Find(k, p)
+		_, r := s.Find(k, p)
 		switch r {
 		case replica.Found:
 			return true, nil
 		case replica.Gone:
 			return false, nil
 		case replica.Below:
-			v, err = s.FindBase(k, p)
+			v, err := s.FindBase(k, p)
 			return v != nil, d.wrap("read", err)
 		case replica.Behind:
 			s, err = d.state()

@@ -16,6 +16,7 @@ import (
 // Bounds of a rollover.
 const (
 	rolloverAt  = 4 << 20 // bytes of stream from which on one is due, however large the stream
+	smallBite   = 1 << 20 // bytes of stream that are folded at once, at least
 	keepArena   = 4 << 20 // bytes of keys and values that a folder keeps for its next fold
 	keepEntries = 32 << 10
 )
@@ -246,7 +247,8 @@ type foldedDict struct {
 	index   map[string]int // of its keys, in entries
 }
 
-// run folds the records up to position to. It returns nil where there is
+// run folds the records up to position to, or a bite of them: whoever waits for
+// room should not have to wait for everything. It returns nil where there is
 // nothing to fold.
 func (f *fold) run(to uint64) (*snapshot.Builder, error) {
 	f.from = f.base.position
@@ -255,7 +257,7 @@ func (f *fold) run(to uint64) (*snapshot.Builder, error) {
 		f.index = map[string]int{}
 	}
 	f.dicts = map[uint64]*foldedDict{0: {index: f.index}}
-	for n := 0; ; n++ {
+	for n := 0; r.Position()-f.from < f.d.bite; n++ {
 		if n%256 == 0 {
 			if err := f.working(); err != nil {
 				return nil, err

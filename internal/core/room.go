@@ -64,8 +64,11 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 	if d.reclaimed.Load() == head {
 		return false // nothing was written since the last time
 	}
-	if err := d.foldNow(); err != nil {
-		return false
+	for floor := d.str.Floor(); floor < head; { // in bites
+		if err := d.foldNow(); err != nil || d.str.Floor() == floor {
+			return false
+		}
+		floor = d.str.Floor()
 	}
 	merged := d.mergeAll() == nil
 	if merged {

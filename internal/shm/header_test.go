@@ -103,7 +103,7 @@ func TestHeaderOfControl(t *testing.T) {
 }
 
 func TestAt(t *testing.T) {
-	type word struct{ a, b uint64 }
+	type word struct{ _, b uint64 }
 	words := make([]uint64, 8)
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 64)
 

@@ -46,7 +46,7 @@ func (r *Root) Make(name string, id ID) (*Dir, error) {
 		d.st, err = d.own()
 	}
 	if err != nil {
-		d.close()
+		_ = d.close()
 		return nil, err
 	}
 	return &Dir{folder: d, unpublished: entry}, nil
@@ -185,7 +185,7 @@ func (r *Root) removeDir(entry string) error {
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer func() { _ = d.close() }()
 	names, err := d.entries()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

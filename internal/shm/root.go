@@ -91,7 +91,7 @@ func OpenRoot(path string, opts RootOptions) (*Root, error) {
 	}
 	if made {
 		if err := d.use(func(fd int) error { return sysChmod(fd, mode.dir()) }); err != nil {
-			d.close()
+			_ = d.close()
 			return nil, pathError("chmod", path, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//lint:ignore U1000 only its layout is looked at
 type sample struct {
 	id   uint32
 	_    [4]byte
