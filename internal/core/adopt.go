@@ -49,7 +49,8 @@ func (d *Dict) adopt() error {
 	}
 	heavy := (slots > overlaySlots || bytes > overlayBytes) && list.Position() > now.position
 	pinned := unlisted(now.list, list)
-	if !heavy && pinned <= max(pinnedBytes, int64(list.Bytes()/4)) {
+	full := d.control.work.full.Load() != 0 // every page counts
+	if !heavy && pinned <= max(pinnedBytes, int64(list.Bytes()/4)) && (!full || pinned == 0) {
 		return nil
 	}
 	if wait := adoptEvery - time.Since(d.adopted); wait > 0 {
@@ -80,10 +81,29 @@ func (d *Dict) adopt() error {
 	if done {
 		d.waiting += pinned
 	}
-	if d.waiting > collectAt {
+	if d.waiting > collectAt || full {
 		d.waiting = 0
 		runtime.GC()
 	}
+	return nil
+}
+
+// rebaseNow moves the replica on to the newest layers at once: it forgets its
+// overlay and catches up again.
+func (d *Dict) rebaseNow() error {
+	d.rep.Lock()
+	defer d.rep.Unlock()
+	if d.rep.State().Closed() {
+		return nil
+	}
+	b, err := d.openBase()
+	if err != nil {
+		return err
+	}
+	if d.rep.State().Applied() > b.position {
+		return nil // its overlay has what the layers have not
+	}
+	d.rep.Reset(b)
 	return nil
 }
 

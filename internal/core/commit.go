@@ -66,7 +66,7 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 		case errors.Is(err, stream.ErrUnmapped):
 			err = d.str.Map()
 		case errors.Is(err, stream.ErrFull):
-			err = d.grow(ctx)
+			err = d.grow(ctx, deadline)
 		case errors.Is(err, stream.ErrLimit):
 			err = d.makeRoom(ctx, deadline)
 		case errors.Is(err, stream.ErrEnded):
@@ -89,30 +89,28 @@ func (d *Dict) lockFailed(err error) error {
 	return err
 }
 
-// grow makes a further chunk. Where there is no memory for one, a new layer may
-// free those that there are.
-func (d *Dict) grow(ctx context.Context) error {
-	var made bool
-	err := error(errs.ErrNoSpace)
-	// What the ring gains has to go through a layer one day: as long as there is
-	// no room for that, a further chunk leads into a dead end.
-	if free, e := d.dir.Free(); e != nil || free > 2*d.str.Size() {
-		made, err = d.str.Grow()
+// grow makes a further chunk, as long as there is room for the layer that what
+// it takes has to go through one day; otherwise it makes room in those that
+// there are.
+func (d *Dict) grow(ctx context.Context, deadline time.Time) error {
+	if free, err := d.dir.Free(); err == nil && free < growthMargin*d.str.Size() {
+		return d.makeRoom(ctx, deadline)
 	}
+	made, err := d.str.Grow()
 	if made {
 		d.control.work.growths.Add(1)
 		name, _ := chunkName(d.str.Spare())
 		d.settle(name) // as the spare it is referred to
 	}
-	if !errors.Is(err, errs.ErrNoSpace) {
-		return err
-	}
-	floor := d.str.Floor()
-	if d.reclaim(ctx); d.str.Floor() != floor {
-		return nil
+	if errors.Is(err, errs.ErrNoSpace) {
+		return d.makeRoom(ctx, deadline)
 	}
 	return err
 }
+
+// growthMargin is how many times the size of the ring the file system must have
+// left for the ring to grow.
+const growthMargin = 8
 
 // Write commits operations, one record, with a check or none, and applies it
 // to the replica. It returns the record's revision.
@@ -247,18 +245,16 @@ func (d *Dict) failed(err error) error {
 	return d.wrap("write to", err)
 }
 
-// makeRoom waits until the oldest chunk of a ring that may not grow further
-// can be overwritten: it folds what is there into a layer itself, unless
-// somebody is seen to be doing that.
+// makeRoom is for a writer that needs the oldest chunk of a ring that cannot
+// grow: it folds a bite of what is there into a layer itself.
 func (d *Dict) makeRoom(ctx context.Context, deadline time.Time) error {
 	floor := d.str.Floor()
-	begin := time.Now()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		fold := d.foldNow
-		if time.Since(begin) > impatience {
-			fold = d.foldAnyway // whoever has the lease is too slow for us
+		err := d.foldNow(floor)
+		if errors.Is(err, errs.ErrNoSpace) && d.reclaim(ctx) {
+			err = nil
 		}
-		if err := fold(); err != nil {
+		if err != nil {
 			return err
 		}
 		if d.str.Floor() != floor {

@@ -52,7 +52,9 @@ type Dict struct {
 	bodies            bodyCache
 	fileSeq           atomic.Uint32
 
-	reclaimed atomic.Uint64 // head when space was last reclaimed in vain
+	reclaiming  sync.Mutex // guards the next two
+	reclaimed   uint64     // head when space was last reclaimed
+	reclaimedAt time.Time
 
 	bite    uint64 // bytes of stream that are folded at once, about
 	due     uint64 // bytes above the floor from which on a rollover is due

@@ -1,8 +1,12 @@
 package core
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/ultradict/go/internal/shm"
 )
 
 // keeper does what a process owes its handles from time to time: it catches up
@@ -60,14 +64,8 @@ func (k *keeper) run(stop chan struct{}) {
 			}
 		case <-time.After(wait):
 		}
-		k.mu.Lock()
-		handles := make([]*Dict, 0, len(k.handles))
-		for d := range k.handles {
-			handles = append(handles, d)
-		}
-		k.mu.Unlock()
 		used := false
-		for _, d := range handles {
+		for _, d := range k.all() {
 			if d.tick() {
 				used = true
 			}
@@ -78,6 +76,23 @@ func (k *keeper) run(stop chan struct{}) {
 			wait = min(2*wait, idleTick)
 		}
 	}
+}
+
+// rebase moves the replicas of all handles of an instance on to the newest
+// layers.
+func (k *keeper) rebase(id shm.ID) {
+	for _, d := range k.all() {
+		if d.segment.Instance() == id {
+			d.background("moving on", d.rebaseNow())
+		}
+	}
+}
+
+// all are the handles at this moment.
+func (k *keeper) all() []*Dict {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.handles))
 }
 
 // wake says that a handle is in use again, so that its replica does not have

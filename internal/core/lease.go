@@ -17,11 +17,13 @@ type lease struct {
 	_        [16]byte
 }
 
-// How long a lease may stand still before it is robbed: by somebody who does
-// the work in the background, and by a writer that cannot go on without it.
+// How long a worker may make no progress before its lease is robbed. A merge
+// may be long: its progress is the lease's own word. What counts of a fold is
+// that the stream's floor moves; a folder that gets too little of the processor
+// for that is robbed too, since writers wait for it.
 const (
-	patience   = 100 * time.Millisecond
-	impatience = 10 * time.Millisecond
+	mergePatience = 100 * time.Millisecond
+	foldPatience  = 20 * time.Millisecond
 )
 
 // watch is what one handle has seen of a lease.
@@ -31,9 +33,10 @@ type watch struct {
 	since    time.Time
 }
 
-// take tries to get the lease for participant self.
-func (l *lease) take(self uint32, dead func(uint32) bool, w *watch, after time.Duration) bool {
-	owner, progress := l.owner.Load(), l.progress.Load()
+// take tries to get the lease for participant self; progress is a number that
+// moves as long as its owner works.
+func (l *lease) take(self uint32, dead func(uint32) bool, w *watch, progress uint64, after time.Duration) bool {
+	owner := l.owner.Load()
 	if owner == 0 || owner == self || dead(owner) {
 		return l.owner.CompareAndSwap(owner, self)
 	}

@@ -20,7 +20,7 @@ func (d *Dict) merge() (again bool) {
 	if _, _, _, due := snapshot.Pick(list); !due {
 		return false
 	}
-	if !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch, patience) {
+	if !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch, d.control.work.merge.progress.Load(), mergePatience) {
 		return false
 	}
 	err = d.mergeOnce()

@@ -27,8 +27,8 @@ func (d *Dict) fold() (again bool) {
 	if d.str.Head()-d.str.Floor() < d.due {
 		return false
 	}
-	if !d.takeFold(patience) {
-		return false
+	if !d.takeFold() {
+		return !d.pause(time.Millisecond)
 	}
 	err := d.foldOnce()
 	d.control.work.fold.drop(d.peer.ID())
@@ -36,31 +36,31 @@ func (d *Dict) fold() (again bool) {
 	return d.background("rollover", err) && err == nil
 }
 
-// foldNow publishes a layer for a writer that cannot wait. It leaves the work
-// to whoever holds the lease, as long as that is seen to go on.
-func (d *Dict) foldNow() error {
-	if !d.takeFold(impatience) {
+// foldNow publishes a layer for a writer that cannot wait, whoever has the
+// lease: it is only a hint. It does nothing if the stream's floor is no longer
+// where the writer saw it.
+func (d *Dict) foldNow(floor uint64) error {
+	d.folding.Lock()
+	defer d.folding.Unlock()
+	if d.str.Floor() != floor {
 		return nil
 	}
-	defer d.control.work.fold.drop(d.peer.ID())
-	return d.foldAnyway()
-}
-
-// foldAnyway publishes a layer whoever has the lease: it is only a hint.
-func (d *Dict) foldAnyway() error {
-	err := d.foldOnce()
+	err := d.foldLocked(d.bite)
+	for bite := d.bite / 8; errors.Is(err, errs.ErrNoSpace) && bite >= uint64(d.id.chunk); bite /= 8 {
+		err = d.foldLocked(bite) // a small layer may fit, and make room for a larger one
+	}
 	if errors.Is(err, errs.ErrConflict) || errors.Is(err, stream.ErrLapped) {
 		return nil // somebody else published: that is what was wanted
 	}
 	return err
 }
 
-// takeFold takes the lease of the folder, from one that has stood still for
-// longer than the given time if need be.
-func (d *Dict) takeFold(after time.Duration) bool {
+// takeFold takes the lease of the folder, from one that does not get on if
+// need be.
+func (d *Dict) takeFold() bool {
 	d.foldMu.Lock()
 	defer d.foldMu.Unlock()
-	return d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldWatch, after)
+	return d.control.work.fold.take(d.peer.ID(), d.peer.Dead, &d.foldWatch, d.str.Floor(), foldPatience)
 }
 
 // background reports whether work goes on after err, and tells the operator if
@@ -81,6 +81,10 @@ func (d *Dict) background(what string, err error) bool {
 func (d *Dict) foldOnce() error {
 	d.folding.Lock()
 	defer d.folding.Unlock()
+	return d.foldLocked(d.bite)
+}
+
+func (d *Dict) foldLocked(bite uint64) error {
 	b, err := d.openBase()
 	if err != nil {
 		return err
@@ -92,7 +96,7 @@ func (d *Dict) foldOnce() error {
 		}
 	}
 	f := fold{d: d, base: b, room: d.room, working: d.working(&d.control.work.fold)}
-	builder, err := f.run(d.str.Head())
+	builder, err := f.run(d.str.Head(), bite)
 	d.room = f.room.forNext()
 	if err != nil || builder == nil {
 		return err
@@ -250,14 +254,14 @@ type foldedDict struct {
 // run folds the records up to position to, or a bite of them: whoever waits for
 // room should not have to wait for everything. It returns nil where there is
 // nothing to fold.
-func (f *fold) run(to uint64) (*snapshot.Builder, error) {
+func (f *fold) run(to, bite uint64) (*snapshot.Builder, error) {
 	f.from = f.base.position
 	r := f.d.str.Reader(f.from)
 	if f.index == nil {
 		f.index = map[string]int{}
 	}
 	f.dicts = map[uint64]*foldedDict{0: {index: f.index}}
-	for n := 0; r.Position()-f.from < f.d.bite; n++ {
+	for n := 0; r.Position()-f.from < bite; n++ {
 		if n%256 == 0 {
 			if err := f.working(); err != nil {
 				return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
@@ -35,8 +36,15 @@ func (d *Dict) measure() {
 }
 
 // reserve is how many bytes of the file system are left to deletions: enough
-// for the layers of some rings full of them.
-func (d *Dict) reserve() int64 { return 4*d.str.Capacity() + 64<<10 }
+// for the layers of some rings full of them, and for all layers once more: what
+// was deleted is only gone when they have been merged.
+func (d *Dict) reserve() int64 {
+	layers := int64(0)
+	if list, err := d.control.snapshot.Read(); err == nil {
+		layers = int64(list.Bytes())
+	}
+	return 4*d.str.Capacity() + 64<<10 + layers
+}
 
 // admit lets a record that stores values pass, unless the dictionary is full
 // and nothing can be done about it.
@@ -53,24 +61,30 @@ func (d *Dict) admit(ctx context.Context) error {
 	if d.id.maxBytes > 0 {
 		return fmt.Errorf("its limit of %d bytes is reached, or the file system's: %w", d.id.maxBytes, errs.ErrNoSpace)
 	}
-	return fmt.Errorf("the file system has less than %d bytes left, which are kept for deletions: %w", d.reserve(), errs.ErrNoSpace)
+	return fmt.Errorf("the file system has less than %d bytes left, which are kept for deletions and merges: %w", d.reserve(), errs.ErrNoSpace)
 }
 
 // reclaim frees what nobody needs any more, at once: it folds the records, so
 // that what they have replaced is no longer referred to, merges all layers and
 // sweeps. It reports whether there may be more room than before.
+//
+// The replicas of this process move on to the new layers first, or they would
+// keep the old ones; other processes do so at their keeper's next tick.
 func (d *Dict) reclaim(ctx context.Context) bool {
 	head := d.str.Head()
-	if d.reclaimed.Load() == head {
+	d.reclaiming.Lock()
+	defer d.reclaiming.Unlock()
+	if d.reclaimed == head && time.Since(d.reclaimedAt) < grace {
 		return false // nothing was written since the last time
 	}
 	for floor := d.str.Floor(); floor < head; { // in bites
-		if err := d.foldNow(); err != nil || d.str.Floor() == floor {
+		if err := d.foldNow(floor); err != nil || d.str.Floor() == floor {
 			return false
 		}
 		floor = d.str.Floor()
 	}
 	merged := d.mergeAll() == nil
+	keeperOf.rebase(d.segment.Instance())
 	if merged {
 		// Superseded layers stay a little.
 		select {
@@ -79,8 +93,16 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 		}
 	}
 	err := d.sweep()
-	d.measure()
-	d.reclaimed.Store(head)
+	// What was unlinked is free when nobody maps it any more: our own mappings
+	// go with the next collection.
+	runtime.GC()
+	for range 10 {
+		if d.measure(); d.control.work.full.Load() == 0 {
+			break
+		}
+		time.Sleep(grace / 100)
+	}
+	d.reclaimed, d.reclaimedAt = head, time.Now()
 	return err == nil
 }
 
