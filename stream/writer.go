@@ -35,7 +35,15 @@ type place struct {
 // ([ErrUnmapped], [ErrFull], [ErrLimit]). Other errors are [ErrEnded],
 // [ErrTooLarge] and *errs.CorruptError. The caller holds the writers' lock
 // from here to the end of [Stream.Append].
-func (s *Stream) Reserve(n int) error {
+func (s *Stream) Reserve(n int) error { return s.reserve(n, false) }
+
+// Turn is Reserve for an empty record at the beginning of the next chunk: what
+// is left of the present one is padded. A ring that has grown and is written to
+// no more is brought back to its size at rest by a few of them, since chunks
+// are given up when one is entered.
+func (s *Stream) Turn() error { return s.reserve(0, true) }
+
+func (s *Stream) reserve(n int, turn bool) error {
 	s.w.place.chunk = nil
 	if n < 0 || n > s.MaxPayload() {
 		return ErrTooLarge
@@ -53,7 +61,7 @@ func (s *Stream) Reserve(n int) error {
 	p := place{head: head, start: head, n: n}
 	offset := head & (uint64(s.cfg.Chunk) - 1)
 	number := head >> s.shift
-	if offset != 0 && uint64(frameBytes(n)) > uint64(s.cfg.Chunk)-offset {
+	if offset != 0 && (turn || uint64(frameBytes(n)) > uint64(s.cfg.Chunk)-offset) {
 		if p.pad = s.chunk(number); p.pad == nil {
 			return ErrUnmapped
 		}
@@ -92,10 +100,9 @@ func (s *Stream) enter(n, head uint64) error {
 		taken := sl.number.Load() == n+1
 		// The last chunk below floor is never dropped but used again: else a
 		// ring that floor follows at a distance would drop one and ask for a
-		// fresh one at every turn. Nor is one dropped while what lies above floor
-		// would not fit the ring at rest: it would be wanted again at once.
+		// fresh one at every turn.
 		var farewell *atomic.Uint64
-		if n-oldest > uint64(s.cfg.Chunks) && (oldest+2)<<s.shift <= floor && n-floor>>s.shift <= uint64(s.cfg.Chunks) {
+		if n-oldest > uint64(s.cfg.Chunks) && (oldest+2)<<s.shift <= floor {
 			farewell = s.farewell(segment)
 		}
 		switch {

@@ -98,14 +98,15 @@ func identify(mem []byte) (identity, error) {
 }
 
 // geometry is the ring for a stream of about size bytes: four chunks, or two
-// where four would be too small.
+// where four would be too small; it may grow to 16 times that, and to 64 chunks
+// in any case.
 func geometry(size int) (chunk, chunks, limit uint32) {
 	chunk = stream.MinChunk
 	for int(chunk)*4 < size && chunk < stream.MaxChunk {
 		chunk *= 2
 	}
 	chunks = uint32(max(2, (size+int(chunk)-1)/int(chunk)))
-	return chunk, chunks, min(stream.MaxChunks-1, max(16*chunks, 16<<20/chunk))
+	return chunk, chunks, min(stream.MaxChunks-1, max(16*chunks, 64))
 }
 
 // text is the string in a zero-padded field.

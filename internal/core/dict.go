@@ -56,13 +56,15 @@ type Dict struct {
 	reclaimed   uint64     // head when space was last reclaimed
 	reclaimedAt time.Time
 
-	bite    uint64 // bytes of stream that are folded at once, about
-	due     uint64 // bytes above the floor from which on a rollover is due
-	folder  worker
-	merger  worker
-	tidier  worker
-	adopted time.Time // of the last adoption, under the tidier's flag
-	waiting int64     // bytes of mappings that wait for the collector, likewise
+	bite     uint64 // bytes of stream that are folded at once, about
+	due      uint64 // bytes above the floor from which on a rollover is due
+	folder   worker
+	merger   worker
+	tidier   worker
+	shrinker worker
+	quiet    uint64    // head at the keeper's last tick
+	adopted  time.Time // of the last adoption, under the tidier's flag
+	waiting  int64     // bytes of mappings that wait for the collector, likewise
 
 	// pending are the files that this handle has made and that nothing refers
 	// to yet. The sweep leaves them alone.

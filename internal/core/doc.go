@@ -17,6 +17,7 @@
 //	view.go      one position, kept
 //	rollover.go  folding the stream into a layer
 //	merge.go     merging layers
+//	shrink.go    a ring that has grown, back to its size at rest
 //	lease.go     who works on either, only a hint
 //	adopt.go     moving the replica on to newer layers
 //	sweep.go     files that nobody needs any more

@@ -155,6 +155,9 @@ func (d *Dict) tick() (used bool) {
 	if d.lock != nil && d.str.Head()-d.str.Floor() >= d.due {
 		d.start(&d.folder)
 	}
+	if d.lock != nil && d.grownQuietly() {
+		d.start(&d.shrinker)
+	}
 	if b, ok := s.Base.(*base); ok && b.list.Sequence != d.control.snapshot.Sequence() {
 		if d.lock != nil {
 			d.start(&d.merger)

@@ -214,7 +214,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		return nil, err
 	}
 	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{}}
-	d.folder.work, d.merger.work, d.tidier.work = d.fold, d.merge, d.tidy
+	d.folder.work, d.merger.work, d.tidier.work, d.shrinker.work = d.fold, d.merge, d.tidy, d.shrink
 	defer func() {
 		if err != nil {
 			if d.str != nil && d.str.Ended() {
