@@ -6,7 +6,7 @@ import "math/bits"
 const (
 	fanOut     = 4             // deltas of about one size that are merged together
 	tierUnit   = 12            // log₂ of the size below which all deltas count as equally small
-	slack      = 2 << 20       // bytes of deltas that are not worth a new base, however small it is
+	slack      = 1 << 20       // bytes of deltas that are not worth a new base, however small it is
 	nearlyFull = MaxLayers - 4 // layers from which on merging goes further than it otherwise would
 )
 
@@ -14,7 +14,7 @@ const (
 // whether the base is one of them; ok is false if all is well as it is. Call
 // it again after each merge.
 //
-//   - Once the deltas together are half as large as the base and 2 MiB, or half
+//   - Once the deltas together are half as large as the base and 1 MiB, or half
 //     of what was live in the base has been deleted, everything is merged into
 //     a new base.
 //   - Otherwise deltas are sorted into tiers, each four times as large as the
@@ -26,7 +26,7 @@ const (
 // So a byte that is published in a delta is copied about once for each tier
 // between its delta's size and the base's, log₄(base/delta) times, and at most
 // three times more into a base; deletions cost a copy of the other half of the
-// base at most. Layers take up at most 1.5 times the base, or 2 MiB more than it, and
+// base at most. Layers take up at most 1.5 times the base, or 1 MiB more than it, and
 // the base is at most twice what is live, unless large values were overwritten
 // by far smaller ones: that shows only when deltas have grown. Add the new
 // layer while a merge is under way, and what is published meanwhile.
