@@ -62,7 +62,7 @@ type Dict struct {
 	merger   worker
 	tidier   worker
 	shrinker worker
-	quiet    uint64    // head at the keeper's last tick
+	seen     uint64    // head at the keeper's last tick
 	adopted  time.Time // of the last adoption, under the tidier's flag
 	waiting  int64     // bytes of mappings that wait for the collector, likewise
 

@@ -22,8 +22,9 @@ type keeper struct {
 
 var keeperOf = keeper{news: make(chan struct{}, 1)}
 
-// The keeper ticks four times a second while any handle is in use, and ever
-// more rarely, down to once in five seconds, while none is.
+// The keeper ticks four times a second while any handle is in use or somebody
+// writes to its dictionary, and ever more rarely, down to once in five seconds,
+// while nothing happens.
 const (
 	tick     = 250 * time.Millisecond
 	idleTick = 5 * time.Second
@@ -155,7 +156,10 @@ func (d *Dict) tick() (used bool) {
 	if d.lock != nil && d.str.Head()-d.str.Floor() >= d.due {
 		d.start(&d.folder)
 	}
-	if d.lock != nil && d.grownQuietly() {
+	head := d.str.Head()
+	written := head != d.seen
+	d.seen = head
+	if d.lock != nil && !written && d.grown() {
 		d.start(&d.shrinker)
 	}
 	if b, ok := s.Base.(*base); ok && b.list.Sequence != d.control.snapshot.Sequence() {
@@ -164,5 +168,5 @@ func (d *Dict) tick() (used bool) {
 		}
 		d.start(&d.tidier)
 	}
-	return used
+	return used || written
 }

@@ -33,7 +33,7 @@ func (d *Dict) fold() (again bool) {
 	err := d.foldOnce()
 	d.control.work.fold.drop(d.peer.ID())
 	d.start(&d.merger)
-	return d.background("rollover", err) && err == nil
+	return d.background("rollover", err)
 }
 
 // foldNow publishes a layer for a writer that cannot wait, whoever has the
@@ -110,7 +110,11 @@ func (d *Dict) foldLocked(bite uint64) error {
 	}
 	listed.From, listed.To = f.from, f.to
 	listed.Live = f.live
-	return d.list(b.list.Sequence, append(b.list.Layers, listed), name)
+	if err := d.push(b.list, listed, name); err != nil {
+		d.discard(name)
+		return err
+	}
+	return nil
 }
 
 // layerBuilder is what [snapshot.Builder] and [snapshot.Merge] have in common.
@@ -142,26 +146,41 @@ func (d *Dict) buildLayer(b layerBuilder, working func() error) (shm.Name, snaps
 	}, nil
 }
 
-// list publishes a list of layers in place of the one with the given sequence,
-// or refuses because it is no longer the current one. name is the layer that
-// is new in it.
-func (d *Dict) list(sequence uint64, layers []snapshot.Listed, name shm.Name) error {
+// list publishes layers in place of a list, of which the last is new and has the
+// given name, or refuses because the list is no longer the current one.
+func (d *Dict) list(old snapshot.List, layers []snapshot.Listed, name shm.Name) error {
 	position := layers[len(layers)-1].To
 	err := d.publish(func() error {
-		if err := d.control.snapshot.Publish(sequence, layers); err != nil {
+		if err := d.control.snapshot.Publish(old.Sequence, layers); err != nil {
 			return err
 		}
 		d.str.Release(position)
 		return nil
 	})
 	if err != nil {
-		d.discard(name)
 		return err
 	}
 	d.settle(name)
 	d.control.work.rollovers.Add(1)
 	d.measure()
 	return nil
+}
+
+// push publishes a new layer on top of a list, also where layers of the list
+// were merged meanwhile: that changes nothing for the new one.
+func (d *Dict) push(list snapshot.List, layer snapshot.Listed, name shm.Name) error {
+	position := list.Position()
+	for {
+		err := d.list(list, append(list.Layers, layer), name)
+		if !errors.Is(err, errs.ErrConflict) {
+			return err
+		}
+		now, e := d.control.snapshot.Read()
+		if e != nil || now.Position() != position || len(now.Layers) == snapshot.MaxLayers {
+			return err
+		}
+		list = now
+	}
 }
 
 // publish does a few stores under the writers' lock.
@@ -201,7 +220,8 @@ func (d *Dict) absorb(b *base, builder *snapshot.Builder) error {
 	listed.From, listed.To = m.From(), m.To()
 	replaced := b.list.Layers[last]
 	layers, _ := b.list.Replace([]snapshot.Listed{replaced}, listed)
-	if err := d.list(b.list.Sequence, layers, name); err != nil {
+	if err := d.list(b.list, layers, name); err != nil {
+		d.discard(name)
 		return err
 	}
 	d.retire([]snapshot.Listed{replaced})

@@ -7,21 +7,17 @@ import (
 	"github.com/ultradict/go/stream"
 )
 
-// grownQuietly reports whether the ring has grown and nobody has written to it
-// since the last call, so that nothing but shrink will bring it back. Only the
-// keeper calls it.
-func (d *Dict) grownQuietly() bool {
-	head := d.str.Head()
-	quiet := head == d.quiet
-	d.quiet = head
-	return quiet && d.str.Size() > 2*d.str.Capacity() && head-d.str.Floor() < d.due
+// grown reports whether the ring has grown and holds little that is in no layer:
+// if nobody writes, nothing but shrink will bring it back.
+func (d *Dict) grown() bool {
+	return d.str.Size() > 2*d.str.Capacity() && d.str.Head()-d.str.Floor() < d.due
 }
 
 // shrink is the background work that brings a ring that has grown back to its
-// size at rest, by empty records each of which enters a chunk: one for each of
-// the first chunks, between which those that were gained lie.
+// size at rest, by empty records each of which enters a chunk: then those that
+// were gained go, a number at a time, up to the next of the first chunks.
 func (d *Dict) shrink() (again bool) {
-	for range d.id.chunks + 1 {
+	for n := uint32(0); n < d.id.limit && d.str.Size() > 2*d.str.Capacity(); n++ {
 		err := d.publish(func() error {
 			if err := d.str.Turn(); err != nil {
 				return err
