@@ -88,6 +88,11 @@ func TestNoSpace(t *testing.T) {
 				continue
 			}
 			for _, by := range []string{"Clear", "Delete"} {
+				if name == "file system" && by == "Delete" {
+					// Not promised: where the file system itself is full, deletions
+					// one by one may find no room for their own layers.
+					continue
+				}
 				t.Run(fmt.Sprint(name, "/", size, "/", by), func(t *testing.T) {
 					dir, opts := room(t)
 					opts = append(opts, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(200*time.Millisecond))

@@ -17,7 +17,7 @@ func (d *Dict) merge() (again bool) {
 	if err != nil {
 		return d.background("merge", err) && false
 	}
-	if _, _, _, due := snapshot.Pick(list); !due {
+	if _, _, due := d.pick(list); !due {
 		return false
 	}
 	if !d.control.work.merge.take(d.peer.ID(), d.peer.Dead, &d.mergeWatch, d.control.work.merge.progress.Load(), mergePatience) {
@@ -33,11 +33,26 @@ func (d *Dict) mergeOnce() error {
 	if err != nil {
 		return err
 	}
-	i, j, _, ok := snapshot.Pick(b.list)
+	i, j, ok := d.pick(b.list)
 	if !ok {
 		return nil
 	}
 	return d.mergeLayers(b, i, j)
+}
+
+// pick is [snapshot.Pick], but in a dictionary that is full every layer goes
+// into the base before long: there is room for that now, and later there may
+// not be.
+func (d *Dict) pick(list snapshot.List) (i, j int, ok bool) {
+	if i, j, _, ok := snapshot.Pick(list); ok {
+		return i, j, true
+	}
+	n := len(list.Layers)
+	if n < 2 || d.control.work.full.Load() == 0 {
+		return 0, 0, false
+	}
+	base := list.Layers[0].Bytes
+	return 0, n, list.Bytes()-base >= base/8
 }
 
 // exchange publishes a merged layer in place of those that it was made of,

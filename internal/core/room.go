@@ -77,15 +77,10 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 	if d.reclaimed == head && time.Since(d.reclaimedAt) < grace {
 		return false // nothing was written since the last time
 	}
-	for floor := d.str.Floor(); floor < head; { // in bites
-		if err := d.foldNow(floor); err != nil || d.str.Floor() == floor {
-			return false
-		}
-		floor = d.str.Floor()
-	}
+	folded := d.foldUpTo(head)
 	merged := d.mergeAll() == nil
 	keeperOf.rebase(d.segment.Instance())
-	if merged {
+	if merged || !folded {
 		// Superseded layers stay a little.
 		select {
 		case <-ctx.Done():
@@ -102,8 +97,22 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 		}
 		time.Sleep(grace / 100)
 	}
+	if !folded {
+		d.foldUpTo(head)
+	}
 	d.reclaimed, d.reclaimedAt = head, time.Now()
 	return err == nil
+}
+
+// foldUpTo folds the records up to a position, in bites, and reports whether
+// that worked.
+func (d *Dict) foldUpTo(position uint64) bool {
+	for floor := d.str.Floor(); floor < position; floor = d.str.Floor() {
+		if err := d.foldNow(floor); err != nil || d.str.Floor() == floor {
+			return false
+		}
+	}
+	return true
 }
 
 // mergeAll merges all layers into one, though it may not be due.
