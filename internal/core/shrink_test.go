@@ -15,15 +15,15 @@ import (
 func TestShrinkBringsTheRingBack(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	a, b := openDict(t, cfg), openDict(t, cfg)
-	// Nobody folds while the lease is somebody's, so the ring grows.
-	require.True(t, a.control.work.fold.owner.CompareAndSwap(0, b.peer.ID()))
-	a.foldWatch.owner = 0
+	a.folding.Lock() // nobody folds, so the ring grows
+	b.folding.Lock()
 	for i := 0; a.str.Size() < 8*a.str.Capacity(); i++ {
 		_, err := a.Write(context.Background(), []record.Op{putOp(fmt.Sprint("k", i%50), "value")}, nil)
 		require.NoError(t, err)
 		require.Less(t, i, 100_000, "the ring does not grow")
 	}
-	a.control.work.fold.drop(b.peer.ID())
+	a.folding.Unlock()
+	b.folding.Unlock()
 	for a.str.Head()-a.str.Floor() >= a.due {
 		rolloverNow(t, a)
 	}
