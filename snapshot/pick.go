@@ -26,8 +26,8 @@ const (
 // So a byte that is published in a delta is copied about once for each tier
 // between its delta's size and the base's, log₄(base/delta) times, and at most
 // three times more into a base; deletions cost a copy of the other half of the
-// base at most. Layers take up at most 1.5 times the base, or 1 MiB more than it, and
-// the base is at most twice what is live, unless large values were overwritten
+// base at most. Layers take up at most 1.5 times the base, or 1 MiB more than it,
+// and the base is at most twice what is live, unless large values were overwritten
 // by far smaller ones: that shows only when deltas have grown. Add the new
 // layer while a merge is under way, and what is published meanwhile.
 //

@@ -17,7 +17,8 @@ import (
 // made. Instead whoever has published one measures everything and raises a
 // flag, which the writers of values look at. While layers are merged, the old
 // ones and the new one are there together; for those moments the dictionary
-// may take up to twice its limit.
+// may take up to twice its limit. On a very small file system the room that is
+// kept can run out all the same, see docs/decisions/0011.
 
 // measure raises or lowers the flag that the dictionary is full.
 func (d *Dict) measure() {
