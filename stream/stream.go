@@ -288,26 +288,40 @@ func chunkName(n uint64) string { return fmt.Sprintf("stream (chunk %d)", n) }
 // longer has. The caller holds s.mu.
 func (s *Stream) keep(segment uint64, memory Memory) *mapped {
 	if len(s.mapped) >= 2*s.cfg.Chunks+8 {
-		live := map[uint64]bool{s.pending: true}
-		tail := s.h.tail.Load() >> s.shift
-		for i := range s.h.slots {
-			if s.h.slots[i].number.Load() > tail {
-				live[s.h.slots[i].segment.Load()] = true
-			}
-		}
-		for old := range s.mapped {
-			if !live[old] {
-				delete(s.mapped, old)
-			}
-		}
-		for i := range s.local {
-			if m := s.local[i].Load(); m != nil && !live[m.segment] {
-				s.local[i].CompareAndSwap(m, nil)
-			}
-		}
+		s.forget()
 	}
 	memory.Bytes = memory.Bytes[:s.cfg.Chunk:s.cfg.Chunk]
 	m := &mapped{segment: segment, Memory: memory}
 	s.mapped[segment] = m
 	return m
+}
+
+// Forget lets go of this process's mappings of segments that the ring no longer
+// has, so that their memory is free when the collector has run. It is done now
+// and then anyway, by whoever maps a chunk.
+func (s *Stream) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+}
+
+// forget is Forget for who holds s.mu.
+func (s *Stream) forget() {
+	live := map[uint64]bool{s.pending: true}
+	tail := s.h.tail.Load() >> s.shift
+	for i := range s.h.slots {
+		if s.h.slots[i].number.Load() > tail {
+			live[s.h.slots[i].segment.Load()] = true
+		}
+	}
+	for old := range s.mapped {
+		if !live[old] {
+			delete(s.mapped, old)
+		}
+	}
+	for i := range s.local {
+		if m := s.local[i].Load(); m != nil && !live[m.segment] {
+			s.local[i].CompareAndSwap(m, nil)
+		}
+	}
 }

@@ -15,5 +15,6 @@ func TestMain(m *testing.M) {
 		"tidy":      tidy,
 		"remover":   remover,
 		"noise":     noise,
+		"idle":      idle,
 	})
 }

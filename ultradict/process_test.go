@@ -302,3 +302,29 @@ func requireNothingLeft(t *testing.T, dir string) {
 		require.Zero(t, info.Size(), "left over: %s", e.Name())
 	}
 }
+
+// idle is a process that has read everything once and then does nothing: what
+// its replica stands upon must not keep the others from making room.
+func idle(args []string) error {
+	d, err := ultradict.Open("test", ultradict.WithDir(args[0]))
+	if err != nil {
+		return err
+	}
+	n := 0
+	for e, err := range d.Entries() {
+		if err != nil {
+			return err
+		}
+		if _, err := d.Get(e.Key); err != nil {
+			return err
+		}
+		n++
+	}
+	proctest.Say("%d", n)
+	proctest.Receive()
+	if n, err = d.Len(); err != nil {
+		return err
+	}
+	proctest.Say("%d", n)
+	return d.Close()
+}

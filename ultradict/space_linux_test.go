@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ultradict/go/internal/proctest"
 	"github.com/ultradict/go/ultradict"
 )
 
@@ -88,11 +89,6 @@ func TestNoSpace(t *testing.T) {
 				continue
 			}
 			for _, by := range []string{"Clear", "Delete"} {
-				if name == "file system" && by == "Delete" {
-					// Not promised: where the file system itself is full, deletions
-					// one by one may find no room for their own layers.
-					continue
-				}
 				t.Run(fmt.Sprint(name, "/", size, "/", by), func(t *testing.T) {
 					dir, opts := room(t)
 					opts = append(opts, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(200*time.Millisecond))
@@ -125,6 +121,24 @@ func TestNoSpace(t *testing.T) {
 			}
 		}
 	}
+}
+
+// All entries are deleted, one at a time, from a file system that is full,
+// beside another process that has old layers mapped.
+func TestNoSpaceBesideAnIdleProcess(t *testing.T) {
+	const size = 50
+	dir := smallFileSystem(t, "1M")
+	d := open(t, dir, ultradict.WithStreamSize(4<<10), ultradict.WithLockTimeout(200*time.Millisecond))
+	n := fill(t, d, size, 30_000)
+	p := proctest.Start(t, "idle", dir)
+	require.Equal(t, fmt.Sprint(n), p.Line())
+	for i := range n {
+		recovers(t, fmt.Sprint("Delete ", i, " of ", n), func() error { _, err := d.Delete(fmt.Sprint("k", i)); return err })
+	}
+	recovers(t, "Set", func() error { return d.Set("after", 1) })
+	p.Send("end")
+	require.Equal(t, "1", p.Line())
+	require.NoError(t, p.Wait())
 }
 
 // Somebody else fills the file system, and goes away again.

@@ -27,6 +27,7 @@ const collectAt = 64 << 20
 // tidy is the background work on what this process itself holds: it moves the
 // replica on to newer layers if that is worth it, and sweeps files.
 func (d *Dict) tidy() (again bool) {
+	d.str.Forget()
 	err := d.adopt()
 	if err == nil && d.lock != nil {
 		err = d.sweep()
@@ -58,25 +59,10 @@ func (d *Dict) adopt() error {
 			return nil
 		}
 	}
-	b, err := d.openBase()
+	done, err := d.moveOn(now)
 	if err != nil {
 		return err
 	}
-	d.rep.Lock()
-	if err := d.advance(b.position); err != nil {
-		d.rep.Unlock()
-		return err
-	}
-	if d.rep.State().Base != replica.Base(now) {
-		d.rep.Unlock()
-		return nil // lapped meanwhile, and so moved on already
-	}
-	rebase := d.rep.Begin(b)
-	d.rep.Unlock()
-	rebase.Copy()
-	d.rep.Lock()
-	done := rebase.Finish()
-	d.rep.Unlock()
 	d.adopted = time.Now()
 	if done {
 		d.waiting += pinned
@@ -88,23 +74,46 @@ func (d *Dict) adopt() error {
 	return nil
 }
 
-// rebaseNow moves the replica on to the newest layers at once: it forgets its
-// overlay and catches up again.
-func (d *Dict) rebaseNow() error {
+// moveOn puts the replica, which stands upon the layers in old, upon the newest
+// ones. It reports whether it did: not if the replica has moved on already,
+// because it was lapped or by somebody else.
+func (d *Dict) moveOn(old *base) (done bool, err error) {
+	b, err := d.openBase()
+	if err != nil {
+		return false, err
+	}
+	d.rep.Lock()
+	if err := d.advance(b.position); err != nil {
+		d.rep.Unlock()
+		return false, err
+	}
+	if d.rep.State().Base != replica.Base(old) {
+		d.rep.Unlock()
+		return false, nil
+	}
+	rebase := d.rep.Begin(b)
+	d.rep.Unlock()
+	rebase.Copy()
 	d.rep.Lock()
 	defer d.rep.Unlock()
-	if d.rep.State().Closed() {
-		return nil
-	}
-	b, err := d.openBase()
+	return rebase.Finish(), nil
+}
+
+// release lets go of everything in shared memory that the replica keeps though
+// the dictionary has moved on: layers that are no longer listed, and chunks that
+// left the ring.
+func (d *Dict) release() error {
+	d.str.Forget()
+	list, err := d.control.snapshot.Read()
 	if err != nil {
 		return err
 	}
-	if d.rep.State().Applied() > b.position {
-		return nil // its overlay has what the layers have not
+	now, ok := d.rep.State().Base.(*base)
+	if !ok || unlisted(now.list, list) == 0 {
+		return nil
 	}
-	d.rep.Reset(b)
-	return nil
+	_, err = d.moveOn(now)
+	return err
 }
 
 // pause waits and reports whether the handle is being closed.

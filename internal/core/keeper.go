@@ -79,12 +79,12 @@ func (k *keeper) run(stop chan struct{}) {
 	}
 }
 
-// rebase moves the replicas of all handles of an instance on to the newest
-// layers.
-func (k *keeper) rebase(id shm.ID) {
+// release makes all handles of an instance let go of what they keep of layers
+// and chunks that are gone.
+func (k *keeper) release(id shm.ID) {
 	for _, d := range k.all() {
 		if d.segment.Instance() == id {
-			d.background("moving on", d.rebaseNow())
+			d.background("moving on", d.release())
 		}
 	}
 }
@@ -168,5 +168,6 @@ func (d *Dict) tick() (used bool) {
 		}
 		d.start(&d.tidier)
 	}
-	return used || written
+	// Where there is no room, others wait for what this process lets go of.
+	return used || written || d.control.work.full.Load() != 0
 }

@@ -80,7 +80,7 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 	}
 	folded := d.foldUpTo(head)
 	merged := d.mergeAll() == nil
-	keeperOf.rebase(d.segment.Instance())
+	keeperOf.release(d.segment.Instance())
 	if merged || !folded {
 		// Superseded layers stay a little.
 		select {

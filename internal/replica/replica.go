@@ -69,7 +69,14 @@ func (r *Replica) Put(k Key, v *Version) {
 	v.follow(s, k, old)
 	v.link(old)
 	c.Store(v)
-	r.bytes += int64(len(v.Raw()) - len(old.Raw()))
+	if old.Revision <= s.Base.Position() {
+		// The key was there only because somebody had read it from the base. From
+		// now on it is one that a rebase has to take along.
+		r.slots++
+		r.bytes += versionCost + int64(len(v.Raw()))
+	} else {
+		r.bytes += int64(len(v.Raw()) - len(old.Raw()))
+	}
 	r.counted(s, k, v, old)
 	r.trim(s, old)
 	r.carry(v)
