@@ -15,9 +15,10 @@ import (
 
 // Bounds of a rollover.
 const (
-	rolloverAt  = 4 << 20 // bytes of stream from which on one is due, however large the stream
-	smallBite   = 1 << 20 // bytes of stream that are folded at once, at least
-	keepArena   = 4 << 20 // bytes of keys and values that a folder keeps for its next fold
+	rolloverAt  = 4 << 20   // bytes of stream from which on one is due, however large the stream
+	smallBite   = 1 << 20   // bytes of stream that are folded at once, at least
+	nibble      = 128 << 10 // bytes of stream that are folded at once where writers wait, at least
+	keepArena   = 4 << 20   // bytes of keys and values that a folder keeps for its next fold
 	keepEntries = 32 << 10
 )
 
@@ -96,7 +97,7 @@ func (d *Dict) foldLocked(bite uint64) error {
 		}
 	}
 	f := fold{d: d, base: b, room: d.room, working: d.working(&d.control.work.fold)}
-	builder, err := f.run(d.str.Head(), bite)
+	builder, err := f.run(d.str.Head(), min(bite, d.biteUpon(b)))
 	d.room = f.room.forNext()
 	if err != nil || builder == nil {
 		return err
@@ -115,6 +116,18 @@ func (d *Dict) foldLocked(bite uint64) error {
 		return err
 	}
 	return nil
+}
+
+// biteUpon is how many bytes of stream go into the next layer. Large layers are
+// less work in all; but when the ring is half as large as it may become, writers
+// will soon wait for each, so they are made small then. That in turn fills the
+// list, faster than it is merged: the fuller it is, the larger they become again.
+func (d *Dict) biteUpon(b *base) uint64 {
+	if d.str.Size() <= int64(d.id.limit)*int64(d.id.chunk)/2 {
+		return d.bite
+	}
+	small := max(nibble, 2*uint64(d.id.chunk))
+	return min(small<<(4*len(b.list.Layers)/snapshot.MaxLayers), d.bite)
 }
 
 // layerBuilder is what [snapshot.Builder] and [snapshot.Merge] have in common.
