@@ -123,10 +123,22 @@ func (m *Mutex) take(word uint32) bool {
 // release it; after that the participant may leave: whoever tries later holds
 // the lock for a moment at most, does nothing with it, and minds nobody who
 // takes it for a dead owner's. Close is idempotent.
+//
+// A pinned section is over as soon as its thread has run for a moment. If the
+// word of a pinned Mutex still names us after a second, it is damaged, and Close
+// waits no longer.
 func (m *Mutex) Close() {
 	m.closed.Store(true)
-	for m.word.state.Load()&^waiters == m.id {
-		runtime.Gosched()
+	// Rounds, not time, are counted: they do not pass while the process is stopped.
+	for round := 0; m.word.state.Load()&^waiters == m.id; round++ {
+		switch {
+		case round < 1000:
+			runtime.Gosched()
+		case m.pinned && round >= 2000:
+			return
+		default:
+			time.Sleep(time.Millisecond)
+		}
 	}
 }
 

@@ -390,3 +390,35 @@ func BenchmarkLockGoroutines(b *testing.B) {
 		}
 	})
 }
+
+// leaver closes a mutex at the moment when it asks about the owner.
+type leaver struct {
+	citizen
+	m      **Mutex
+	closed *bool
+}
+
+func (l leaver) Dead(id uint32) bool {
+	if !*l.closed {
+		*l.closed = true
+		(*l.m).Close() // returns: the word does not name us
+	}
+	return l.citizen.Dead(id)
+}
+
+// A lock that is taken over from the dead while its Mutex is being closed is
+// given back: the participant may have left by then.
+func TestTakeoverWhileClosing(t *testing.T) {
+	town := newTown()
+	var w Word
+	require.True(t, town.mutex(&w, 1).TryLock())
+	town.dead[1] = true
+	var m *Mutex
+	closed := false
+	m = New(&w, leaver{citizen{town, 2}, &m, &closed}, Options{})
+	require.Error(t, m.Lock(context.Background(), time.Second))
+	require.True(t, closed)
+	other := town.mutex(&w, 3)
+	require.NoError(t, other.Lock(context.Background(), time.Second))
+	other.Unlock()
+}

@@ -166,6 +166,14 @@ func (m *Mutex) takeOver(last bool) bool {
 		// Its last Unlock may have been cut off before it woke anybody: with
 		// the bit set, ours makes up for it.
 		if m.word.state.CompareAndSwap(s, m.id|waiters) {
+			if m.closed.Load() {
+				// Closed while we asked: it did not see us, and the participant
+				// may have left by now.
+				if m.letGo() {
+					futex.Wake(&m.word.state, 1)
+				}
+				return false
+			}
 			m.word.takeovers.Add(1)
 			m.word.seen.Store(0)
 			if m.onTakeover != nil {

@@ -302,7 +302,9 @@ func (s *Stream) keep(segment uint64, memory Memory) *mapped {
 func (s *Stream) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget()
+	if len(s.mapped) > s.cfg.Chunks {
+		s.forget()
+	}
 }
 
 // forget is Forget for who holds s.mu.

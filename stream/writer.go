@@ -255,23 +255,24 @@ func (s *Stream) Map() error {
 }
 
 // Grow makes a chunk for the next Reserve to enter. The caller does not hold
-// the lock. It reports whether a chunk was made.
-func (s *Stream) Grow() (bool, error) {
+// the lock. It returns the segment of the chunk, 0 if none was needed: others
+// of this process may have made one, and may enter this one at once.
+func (s *Stream) Grow() (segment uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.w.spare.Load() != nil {
-		return false, nil
+		return 0, nil
 	}
 	segment, memory, err := s.cfg.Segments.Create()
 	if err != nil {
-		return false, fmt.Errorf("grow stream: %w", err)
+		return 0, fmt.Errorf("grow stream: %w", err)
 	}
 	if segment&Gained == 0 || len(memory.Bytes) < s.cfg.Chunk {
-		return false, fmt.Errorf("grow stream: segment %#x of %d bytes: %w", segment, len(memory.Bytes), errs.ErrInvalidOption)
+		return 0, fmt.Errorf("grow stream: segment %#x of %d bytes: %w", segment, len(memory.Bytes), errs.ErrInvalidOption)
 	}
 	s.pending = segment
 	s.w.spare.Store(s.keep(segment, memory))
-	return true, nil
+	return segment, nil
 }
 
 // Collect removes the segments that left the ring. The caller does not hold

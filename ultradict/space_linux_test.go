@@ -141,6 +141,32 @@ func TestNoSpaceBesideAnIdleProcess(t *testing.T) {
 	require.NoError(t, p.Wait())
 }
 
+// Large values have files of their own, thousands of which may be made between
+// two layers: they must not take the room that deletions need.
+func TestLargeValuesLeaveRoom(t *testing.T) {
+	const size = 100_000
+	dir := smallFileSystem(t, "16M")
+	d := open(t, dir, ultradict.WithLockTimeout(200*time.Millisecond))
+	for i := range 3000 { // what the next layer has to take
+		require.NoError(t, d.Set(fmt.Sprint("small", i), strings.Repeat("x", 100)))
+	}
+	for range 2 {
+		n := fill(t, d, size, 1000)
+		require.Positive(t, n)
+		var st unix.Statfs_t
+		require.NoError(t, unix.Statfs(dir, &st))
+		require.Greater(t, int64(st.Bavail)*int64(st.Bsize), int64(2<<20))
+		for i := range n {
+			recovers(t, "Delete", func() error { _, err := d.Delete(fmt.Sprint("k", i)); return err })
+		}
+		recovers(t, "Set after Delete", func() error { return d.Set("after", "v") })
+		require.NoError(t, d.Clear())
+		for i := range 20_000 {
+			recovers(t, "Set after Clear", func() error { return d.Set(fmt.Sprint("small", i%3000), strings.Repeat("x", 100)) })
+		}
+	}
+}
+
 // Somebody else fills the file system, and goes away again.
 func TestNoSpaceBecauseOfOthers(t *testing.T) {
 	dir := smallFileSystem(t, "1M")

@@ -27,41 +27,47 @@ const collectAt = 64 << 20
 // tidy is the background work on what this process itself holds: it moves the
 // replica on to newer layers if that is worth it, and sweeps files.
 func (d *Dict) tidy() (again bool) {
-	d.str.Forget()
-	err := d.adopt()
+	sequence := d.control.snapshot.Sequence()
+	done, err := d.adopt()
 	if err == nil && d.lock != nil {
-		err = d.sweep()
+		var swept bool
+		swept, err = d.sweepAll()
+		done = done && swept
+	}
+	if done && err == nil {
+		d.swept.Store(sequence)
 	}
 	d.background("tidying up", err)
 	return false
 }
 
-func (d *Dict) adopt() error {
+// adopt moves the replica on to newer layers if that is worth it. It reports
+// whether, for the present list of layers, nothing is left to be done.
+func (d *Dict) adopt() (done bool, err error) {
 	list, err := d.control.snapshot.Read()
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.rep.Lock()
 	slots, bytes := d.rep.Weight()
 	now, ok := d.rep.State().Base.(*base)
 	d.rep.Unlock()
 	if !ok || now.list.Sequence == list.Sequence {
-		return nil
+		return true, nil
 	}
 	heavy := (slots > overlaySlots || bytes > overlayBytes) && list.Position() > now.position
 	pinned := unlisted(now.list, list)
 	full := d.control.work.full.Load() != 0 // every page counts
 	if !heavy && pinned <= max(pinnedBytes, int64(list.Bytes()/4)) && (!full || pinned == 0) {
-		return nil
+		return true, nil
 	}
 	if wait := adoptEvery - time.Since(d.adopted); wait > 0 {
 		if d.pause(wait) {
-			return nil
+			return false, nil
 		}
 	}
-	done, err := d.moveOn(now)
-	if err != nil {
-		return err
+	if done, err = d.moveOn(now); err != nil {
+		return false, err
 	}
 	d.adopted = time.Now()
 	if done {
@@ -71,7 +77,7 @@ func (d *Dict) adopt() error {
 		d.waiting = 0
 		runtime.GC()
 	}
-	return nil
+	return done, nil
 }
 
 // moveOn puts the replica, which stands upon the layers in old, upon the newest

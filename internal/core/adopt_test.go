@@ -37,7 +37,10 @@ func TestAdoptionOvertakenByALap(t *testing.T) {
 	// It has read the list and is about to open the layers.
 	a.layers.mu.Lock()
 	adopted := make(chan error, 1)
-	go func() { adopted <- a.adopt() }()
+	go func() {
+		_, err := a.adopt()
+		adopted <- err
+	}()
 	require.Eventually(t, func() bool { return somewhereIn("(*Dict).adopt", "(*layerCache).open") }, 10*time.Second, time.Millisecond)
 	// It has them now, and the stream goes round.
 	a.rep.Lock()

@@ -45,10 +45,12 @@ func (d *Dict) advance(target uint64) error {
 }
 
 // A replica that lags by more than manyRecords bytes is made ready for a key in
-// each recordBytes of them.
+// each recordBytes of them, for a million at most: how far the head is away is not
+// to be trusted.
 const (
-	manyRecords = 256 << 10
-	recordBytes = 64
+	manyRecords  = 256 << 10
+	recordBytes  = 64
+	mostExpected = 1 << 20
 )
 
 // replay applies the records up to limit.
@@ -57,7 +59,7 @@ func (d *Dict) replay(limit uint64) error {
 		d.reader.Seek(at)
 	}
 	if lag := limit - d.reader.Position(); lag > manyRecords {
-		d.rep.Expect(int(lag / recordBytes))
+		d.rep.Expect(int(min(lag/recordBytes, mostExpected)))
 	}
 	for {
 		rec, ok, err := d.reader.Next(limit)

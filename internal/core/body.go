@@ -61,6 +61,9 @@ const committedOffset = shm.HeaderSize
 // segment is the caller's until it is committed or dropped.
 func (d *Dict) writeBody(ops []record.Op) (*shm.Segment, record.Ref, error) {
 	layout := record.Layout(ops)
+	if err := d.roomFor(int64(layout.Size()), ops); err != nil {
+		return nil, record.Ref{}, err
+	}
 	draft, err := d.create(shm.Body, int64(layout.Size()))
 	if err != nil {
 		return nil, record.Ref{}, err
@@ -70,7 +73,7 @@ func (d *Dict) writeBody(ops []record.Op) (*shm.Segment, record.Ref, error) {
 	seg, err := draft.Publish()
 	if err != nil {
 		d.settle(name)
-		return nil, record.Ref{}, fmt.Errorf("publish body: %w", err)
+		return nil, record.Ref{}, errors.Join(fmt.Errorf("publish body: %w", err), draft.Discard())
 	}
 	return seg, layout.Ref(name.ID64()), nil
 }

@@ -54,7 +54,7 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 			d.str.Ring()
 			runtime.KeepAlive(d)
 			d.str.Collect()
-			if end-d.str.Floor() >= d.due {
+			if d.unfolded(end) >= d.due {
 				d.start(&d.folder)
 			}
 			return start, end, nil
@@ -96,11 +96,11 @@ func (d *Dict) grow(ctx context.Context, deadline time.Time) error {
 	if free, err := d.dir.Free(); err == nil && free < growthMargin*d.str.Size() {
 		return d.makeRoom(ctx, deadline)
 	}
-	made, err := d.str.Grow()
-	if made {
+	segment, err := d.str.Grow()
+	if segment != 0 {
 		d.control.work.growths.Add(1)
-		name, _ := chunkName(d.str.Spare())
-		d.settle(name) // as the spare it is referred to
+		name, _ := chunkName(segment)
+		d.settle(name) // it is the spare, or in the ring by now
 	}
 	if errors.Is(err, errs.ErrNoSpace) {
 		return d.makeRoom(ctx, deadline)
@@ -118,12 +118,9 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 	if err := d.writable(); err != nil {
 		return 0, err
 	}
-	for i := range ops {
-		if ops[i].Kind == record.Put {
-			if err := d.admit(ctx); err != nil {
-				return 0, d.failed(err)
-			}
-			break
+	if stores(ops) {
+		if err := d.admit(ctx); err != nil {
+			return 0, d.failed(err)
 		}
 	}
 	buf := GetBuffer()
@@ -249,12 +246,14 @@ func (d *Dict) failed(err error) error {
 // grow: it folds a bite of what is there into a layer itself.
 func (d *Dict) makeRoom(ctx context.Context, deadline time.Time) error {
 	floor := d.str.Floor()
+	waiting, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		err := d.foldNow(floor)
-		if errors.Is(err, errs.ErrNoSpace) && d.reclaim(ctx) {
+		err := d.foldNow(waiting, floor)
+		if errors.Is(err, errs.ErrNoSpace) && d.reclaim(waiting) {
 			err = nil
 		}
-		if err != nil {
+		if err != nil && waiting.Err() == nil {
 			return err
 		}
 		if d.str.Floor() != floor {

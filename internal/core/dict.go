@@ -52,8 +52,8 @@ type Dict struct {
 	bodies            bodyCache
 	fileSeq           atomic.Uint32
 
-	reclaiming  sync.Mutex // guards the next two
-	reclaimed   uint64     // head when space was last reclaimed
+	reclaiming  turn   // guards the next two
+	reclaimed   uint64 // head when space was last reclaimed
 	reclaimedAt time.Time
 
 	bite     uint64 // bytes of stream that are folded at once, about
@@ -62,16 +62,20 @@ type Dict struct {
 	merger   worker
 	tidier   worker
 	shrinker worker
-	seen     uint64    // head at the keeper's last tick
-	adopted  time.Time // of the last adoption, under the tidier's flag
-	waiting  int64     // bytes of mappings that wait for the collector, likewise
+	seen     atomic.Uint64 // head at the keeper's last tick
+	swept    atomic.Uint64 // sequence of the list of layers for which everything is tidy
+	adopted  time.Time     // of the last adoption, under the tidier's flag
+	waiting  int64         // bytes of mappings that wait for the collector, likewise
 
 	// pending are the files that this handle has made and that nothing refers
 	// to yet. The sweep leaves them alone.
 	pendingMu sync.Mutex
 	pending   map[shm.Name]bool
 
-	folding               sync.Mutex // one fold at a time in this handle
+	sweeping   sync.Mutex             // one sweep at a time in this handle; guards superseded
+	superseded map[shm.Name]time.Time // layers that a sweep has met unlisted, and when first
+
+	folding               turn       // one fold at a time in this handle
 	room                  room       // of the folder
 	foldMu                sync.Mutex // guards foldWatch
 	foldWatch, mergeWatch watch

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -83,11 +84,12 @@ func (c ringMemory) Map(segment uint64) (stream.Memory, error) {
 
 func (c ringMemory) memory(seg *shm.Segment, index int) (stream.Memory, error) {
 	size := int(c.d.id.chunk)
-	from := streamsOffset + index*size
 	mem := seg.Bytes()
-	if len(mem) < from+size {
+	// In 64 bits: the index comes from shared memory.
+	if int64(len(mem)) < streamsOffset+int64(index+1)*int64(size) {
 		return stream.Memory{}, &errs.CorruptError{Segment: seg.Name().String(), Offset: int64(len(mem)), Reason: "file ends before its chunk"}
 	}
+	from := streamsOffset + index*size
 	return stream.Memory{Bytes: mem[from : from+size : from+size], Owner: seg}, nil
 }
 
@@ -100,7 +102,7 @@ func (c ringMemory) Create() (uint64, stream.Memory, error) {
 	seg, err := draft.Publish()
 	if err != nil {
 		c.d.settle(draft.Name())
-		return 0, stream.Memory{}, err
+		return 0, stream.Memory{}, errors.Join(err, draft.Discard())
 	}
 	m, err := c.memory(seg, 0)
 	return stream.Gained | draft.Name().ID64(), m, err

@@ -153,21 +153,23 @@ func (d *Dict) tick() (used bool) {
 		}
 	}
 	d.report()
-	if d.lock != nil && d.str.Head()-d.str.Floor() >= d.due {
+	if d.lock != nil && d.unfolded(d.str.Head()) >= d.due {
 		d.start(&d.folder)
 	}
 	head := d.str.Head()
-	written := head != d.seen
-	d.seen = head
+	written := d.seen.Swap(head) != head
 	if d.lock != nil && !written && d.grown() {
 		d.start(&d.shrinker)
 	}
-	if b, ok := s.Base.(*base); ok && b.list.Sequence != d.control.snapshot.Sequence() {
+	d.str.Forget()
+	sequence, full := d.control.snapshot.Sequence(), d.control.work.full.Load() != 0
+	b, ok := s.Base.(*base)
+	if sequence != d.swept.Load() || full && ok && b.list.Sequence != sequence {
 		if d.lock != nil {
 			d.start(&d.merger)
 		}
 		d.start(&d.tidier)
 	}
 	// Where there is no room, others wait for what this process lets go of.
-	return used || written || d.control.work.full.Load() != 0
+	return used || written || full
 }

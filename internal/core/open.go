@@ -213,7 +213,8 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{}}
+	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{},
+		superseded: map[shm.Name]time.Time{}, folding: newTurn(), reclaiming: newTurn()}
 	d.folder.work, d.merger.work, d.tidier.work, d.shrinker.work = d.fold, d.merge, d.tidy, d.shrink
 	defer func() {
 		if err != nil {

@@ -25,7 +25,7 @@ const (
 // fold is the background work behind a rollover: it publishes layers until
 // none is due. Any process may do it; who does is agreed by the lease.
 func (d *Dict) fold() (again bool) {
-	if d.str.Head()-d.str.Floor() < d.due {
+	if d.unfolded(d.str.Head()) < d.due {
 		return false
 	}
 	if !d.takeFold() {
@@ -37,17 +37,29 @@ func (d *Dict) fold() (again bool) {
 	return d.background("rollover", err)
 }
 
+// unfolded is how many bytes of the stream below head stand in no layer. A floor
+// above head is damage, which whoever enters the next chunk reports.
+func (d *Dict) unfolded(head uint64) uint64 {
+	floor := d.str.Floor()
+	if floor > head {
+		return 0
+	}
+	return head - floor
+}
+
 // foldNow publishes a layer for a writer that cannot wait, whoever has the
 // lease: it is only a hint. It does nothing if the stream's floor is no longer
 // where the writer saw it.
-func (d *Dict) foldNow(floor uint64) error {
-	d.folding.Lock()
-	defer d.folding.Unlock()
+func (d *Dict) foldNow(ctx context.Context, floor uint64) error {
+	if err := d.folding.take(ctx); err != nil {
+		return err
+	}
+	defer d.folding.give()
 	if d.str.Floor() != floor {
 		return nil
 	}
 	err := d.foldLocked(d.bite)
-	for bite := d.bite / 8; errors.Is(err, errs.ErrNoSpace) && bite >= uint64(d.id.chunk); bite /= 8 {
+	for bite := d.bite / 8; errors.Is(err, errs.ErrNoSpace) && bite >= min(nibble, uint64(d.id.chunk)); bite /= 8 {
 		err = d.foldLocked(bite) // a small layer may fit, and make room for a larger one
 	}
 	if errors.Is(err, errs.ErrConflict) || errors.Is(err, stream.ErrLapped) {
@@ -80,8 +92,8 @@ func (d *Dict) background(what string, err error) bool {
 // foldOnce folds the records from the newest layer's position to the head into
 // a new layer and publishes it.
 func (d *Dict) foldOnce() error {
-	d.folding.Lock()
-	defer d.folding.Unlock()
+	_ = d.folding.take(context.Background())
+	defer d.folding.give()
 	return d.foldLocked(d.bite)
 }
 
@@ -103,7 +115,7 @@ func (d *Dict) foldLocked(bite uint64) error {
 		return err
 	}
 	if len(b.list.Layers) == snapshot.MaxLayers {
-		return d.absorb(b, builder)
+		return d.absorb(b, builder, f.live)
 	}
 	name, listed, err := d.buildLayer(builder, d.working(&d.control.work.fold))
 	if err != nil {
@@ -151,94 +163,12 @@ func (d *Dict) buildLayer(b layerBuilder, working func() error) (shm.Name, snaps
 	}
 	if _, err := draft.Publish(); err != nil {
 		d.settle(name)
-		return name, snapshot.Listed{}, fmt.Errorf("publish layer: %w", err)
+		return name, snapshot.Listed{}, errors.Join(fmt.Errorf("publish layer: %w", err), draft.Discard())
 	}
 	return name, snapshot.Listed{
 		ID: name.ID64(), Bytes: uint64(b.Size()), Created: now(),
 		Entries: uint64(b.Len()), Tombstones: uint64(b.Tombstones()),
 	}, nil
-}
-
-// list publishes layers in place of a list, of which the last is new and has the
-// given name, or refuses because the list is no longer the current one.
-func (d *Dict) list(old snapshot.List, layers []snapshot.Listed, name shm.Name) error {
-	position := layers[len(layers)-1].To
-	err := d.publish(func() error {
-		if err := d.control.snapshot.Publish(old.Sequence, layers); err != nil {
-			return err
-		}
-		d.str.Release(position)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	d.settle(name)
-	d.control.work.rollovers.Add(1)
-	d.measure()
-	return nil
-}
-
-// push publishes a new layer on top of a list, also where layers of the list
-// were merged meanwhile: that changes nothing for the new one.
-func (d *Dict) push(list snapshot.List, layer snapshot.Listed, name shm.Name) error {
-	position := list.Position()
-	for {
-		err := d.list(list, append(list.Layers, layer), name)
-		if !errors.Is(err, errs.ErrConflict) {
-			return err
-		}
-		now, e := d.control.snapshot.Read()
-		if e != nil || now.Position() != position || len(now.Layers) == snapshot.MaxLayers {
-			return err
-		}
-		list = now
-	}
-}
-
-// publish does a few stores under the writers' lock.
-func (d *Dict) publish(stores func() error) error {
-	if err := d.lock.Lock(context.Background(), d.cfg.LockTimeout); err != nil {
-		return d.lockFailed(err)
-	}
-	err := errs.ErrRemoved
-	if !d.str.Ended() {
-		err = stores()
-	}
-	d.lock.Unlock()
-	return err
-}
-
-// absorb publishes what was folded together with the newest layer, in its
-// place: the list is full.
-func (d *Dict) absorb(b *base, builder *snapshot.Builder) error {
-	working := d.working(&d.control.work.fold)
-	mem := make([]byte, builder.Size())
-	if err := builder.Build(mem, working); err != nil {
-		return fmt.Errorf("build layer: %w", err)
-	}
-	delta, err := snapshot.Open(mem, "delta", nil)
-	if err != nil {
-		return err
-	}
-	last := len(b.stack.Layers) - 1
-	m, err := snapshot.PlanMerge([]*snapshot.Layer{b.stack.Layers[last], delta}, last == 0, working)
-	if err != nil {
-		return err
-	}
-	name, listed, err := d.buildLayer(m, working)
-	if err != nil {
-		return err
-	}
-	listed.From, listed.To = m.From(), m.To()
-	replaced := b.list.Layers[last]
-	layers, _ := b.list.Replace([]snapshot.Listed{replaced}, listed)
-	if err := d.list(b.list, layers, name); err != nil {
-		d.discard(name)
-		return err
-	}
-	d.retire([]snapshot.Listed{replaced})
-	return nil
 }
 
 // fold is one fold: the last operation on each key between two positions.

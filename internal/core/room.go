@@ -2,12 +2,13 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/snapshot"
 )
 
@@ -23,13 +24,18 @@ import (
 // measure raises or lowers the flag that the dictionary is full.
 func (d *Dict) measure() {
 	full := uint32(0)
-	if free, err := d.dir.Free(); err != nil || free < d.reserve() {
+	free, err := d.dir.Free()
+	if free < d.reserve() {
 		full = 1
 	}
-	if d.id.maxBytes > 0 {
-		if used, err := d.dir.Bytes(); err != nil || used >= d.id.maxBytes {
+	if d.id.maxBytes > 0 && err == nil {
+		var used int64
+		if used, err = d.dir.Bytes(); used >= d.id.maxBytes {
 			full = 1
 		}
+	}
+	if err != nil {
+		return // the handle is being closed, or the dictionary is gone
 	}
 	if d.control.work.full.Load() != full {
 		d.control.work.full.Store(full)
@@ -47,6 +53,29 @@ func (d *Dict) reserve() int64 {
 	return 4*d.str.Capacity() + 64<<10 + layers
 }
 
+// stores reports whether operations store values, as opposed to making the
+// dictionary smaller.
+func stores(ops []record.Op) bool {
+	return slices.ContainsFunc(ops, func(op record.Op) bool { return op.Kind == record.Put })
+}
+
+// roomFor refuses a body that would take the room that is left to deletions.
+// Nothing else measures it: thousands may come between two layers.
+func (d *Dict) roomFor(size int64, ops []record.Op) error {
+	if !stores(ops) {
+		return nil
+	}
+	free, err := d.dir.Free()
+	if err != nil {
+		return err
+	}
+	if reserve := d.reserve(); free-size < reserve {
+		return fmt.Errorf("a body of %d bytes does not fit: of %d bytes that the file system has left, %d are kept for deletions and merges: %w",
+			size, free, reserve, errs.ErrNoSpace)
+	}
+	return nil
+}
+
 // admit lets a record that stores values pass, unless the dictionary is full
 // and nothing can be done about it.
 func (d *Dict) admit(ctx context.Context) error {
@@ -56,6 +85,8 @@ func (d *Dict) admit(ctx context.Context) error {
 	if d.measure(); d.control.work.full.Load() == 0 {
 		return nil // somebody else has made room
 	}
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.LockTimeout)
+	defer cancel()
 	if d.reclaim(ctx); d.control.work.full.Load() == 0 {
 		return nil
 	}
@@ -73,16 +104,18 @@ func (d *Dict) admit(ctx context.Context) error {
 // keep the old ones; other processes do so at their keeper's next tick.
 func (d *Dict) reclaim(ctx context.Context) bool {
 	head := d.str.Head()
-	d.reclaiming.Lock()
-	defer d.reclaiming.Unlock()
+	if d.reclaiming.take(ctx) != nil || d.closing.Load() {
+		return false
+	}
+	defer d.reclaiming.give()
 	if d.reclaimed == head && time.Since(d.reclaimedAt) < grace {
 		return false // nothing was written since the last time
 	}
-	folded := d.foldUpTo(head)
-	merged := d.mergeAll() == nil
+	folded := d.foldUpTo(ctx, head)
+	merged := d.mergeAll(ctx)
 	keeperOf.release(d.segment.Instance())
 	if merged || !folded {
-		// Superseded layers stay a little.
+		_ = d.sweep() // notes what is superseded: that stays a little
 		select {
 		case <-ctx.Done():
 		case <-time.After(grace + grace/2):
@@ -99,7 +132,7 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 		time.Sleep(grace / 100)
 	}
 	if !folded {
-		d.foldUpTo(head)
+		d.foldUpTo(ctx, head)
 	}
 	d.reclaimed, d.reclaimedAt = head, time.Now()
 	return err == nil
@@ -107,29 +140,39 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 
 // foldUpTo folds the records up to a position, in bites, and reports whether
 // that worked.
-func (d *Dict) foldUpTo(position uint64) bool {
+func (d *Dict) foldUpTo(ctx context.Context, position uint64) bool {
 	for floor := d.str.Floor(); floor < position; floor = d.str.Floor() {
-		if err := d.foldNow(floor); err != nil || d.str.Floor() == floor {
+		if err := d.foldNow(ctx, floor); err != nil || d.str.Floor() == floor {
 			return false
 		}
 	}
 	return true
 }
 
-// mergeAll merges all layers into one, though it may not be due.
-func (d *Dict) mergeAll() error {
+// mergeAll merges all layers into one, though it may not be due, and reports
+// whether layers were merged. One participant at a time does: copies of everything
+// made by each of many would take what room there is. The others wait for it.
+func (d *Dict) mergeAll(ctx context.Context) (merged bool) {
+	lease, before := &d.control.work.merge, d.control.snapshot.Sequence()
+	var w watch
+	for !lease.take(d.peer.ID(), d.peer.Dead, &w, lease.progress.Load(), mergePatience) {
+		if d.control.snapshot.Sequence() != before {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	defer lease.drop(d.peer.ID())
 	b, err := d.openBase()
 	if err != nil {
-		return err
+		return false
 	}
-	if n := len(b.list.Layers); n > 1 {
-		return d.mergeLayers(b, 0, n)
-	}
-	return errNothing
+	n := len(b.list.Layers)
+	return n > 1 && d.mergeLayers(b, 0, n) == nil
 }
-
-// errNothing says that there was nothing to do.
-var errNothing = errors.New("nothing to do")
 
 // mergeLayers replaces some adjacent layers by one.
 func (d *Dict) mergeLayers(b *base, i, j int) error {

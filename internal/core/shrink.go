@@ -10,7 +10,7 @@ import (
 // grown reports whether the ring has grown and holds little that is in no layer:
 // if nobody writes, nothing but shrink will bring it back.
 func (d *Dict) grown() bool {
-	return d.str.Size() > 2*d.str.Capacity() && d.str.Head()-d.str.Floor() < d.due
+	return d.str.Size() > 2*d.str.Capacity() && d.unfolded(d.str.Head()) < d.due
 }
 
 // shrink is the background work that brings a ring that has grown back to its

@@ -15,15 +15,15 @@ import (
 func TestShrinkBringsTheRingBack(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	a, b := openDict(t, cfg), openDict(t, cfg)
-	a.folding.Lock() // nobody folds, so the ring grows
-	b.folding.Lock()
+	_ = a.folding.take(context.Background()) // nobody folds, so the ring grows
+	_ = b.folding.take(context.Background())
 	for i := 0; a.str.Size() < 8*a.str.Capacity(); i++ {
 		_, err := a.Write(context.Background(), []record.Op{putOp(fmt.Sprint("k", i%50), "value")}, nil)
 		require.NoError(t, err)
 		require.Less(t, i, 100_000, "the ring does not grow")
 	}
-	a.folding.Unlock()
-	b.folding.Unlock()
+	a.folding.give()
+	b.folding.give()
 	for a.str.Head()-a.str.Floor() >= a.due {
 		rolloverNow(t, a)
 	}

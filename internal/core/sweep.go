@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
@@ -26,13 +27,24 @@ import (
 // reference leaves those records only for a layer that is listed before), and
 // the pins last. Records that a layer holds do not count, though a replica that
 // lags may still read them: it goes on from the layers where it misses a body.
+//
+// A layer stays linked for a while after it was first met, for those who are on
+// their way to it: they would find the next list, but that may be replaced as well.
 func (d *Dict) sweep() error {
+	_, err := d.sweepAll()
+	return err
+}
+
+// sweepAll is sweep, and reports whether nothing was left for another time.
+func (d *Dict) sweepAll() (done bool, err error) {
+	d.sweeping.Lock()
+	defer d.sweeping.Unlock()
 	files, err := d.dir.Files()
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // removed
+			return true, nil // removed
 		}
-		return err
+		return false, err
 	}
 	final := map[shm.Name]uint64{} // and the position of a body's record, 0 if it never had one
 	bodies := false
@@ -58,24 +70,45 @@ func (d *Dict) sweep() error {
 		}
 		final[f.Name] = at
 	}
+	for name := range d.superseded {
+		if _, there := final[name]; !there {
+			delete(d.superseded, name)
+		}
+	}
 	if len(final) == 0 {
-		return nil
+		return true, nil
 	}
 	referred, err := d.references(bodies)
 	if err != nil {
-		return err
+		return false, err
 	}
 	pins := d.pins()
+	done = true
 	for name, at := range final {
 		if referred[name] || (name.Kind == shm.Body && pinned(pins, at)) {
 			continue
 		}
+		if name.Kind == shm.Layer && !d.supersededFor(name, grace) {
+			done = false
+			continue
+		}
 		if err := d.dir.Remove(name); err != nil {
-			return err
+			return false, err
 		}
 	}
 	d.measure()
-	return nil
+	return done, nil
+}
+
+// supersededFor reports whether a layer that is not listed was met so by a sweep
+// that long ago.
+func (d *Dict) supersededFor(name shm.Name, t time.Duration) bool {
+	since, met := d.superseded[name]
+	if !met {
+		since = time.Now()
+		d.superseded[name] = since
+	}
+	return time.Since(since) >= t
 }
 
 // references are the files that the stream and the layers refer to.

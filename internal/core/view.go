@@ -19,6 +19,9 @@ type View struct {
 
 // View returns a view of everything that was committed before the call.
 func (d *Dict) View() (*View, error) {
+	if d.closing.Load() {
+		return nil, d.wrap("view", errs.ErrClosed)
+	}
 	// The order matters twice: the hold keeps versions from being cut from
 	// before the position is read, and the pin that it sets in shared memory
 	// keeps bodies from being swept from before the replica catches up.
@@ -48,9 +51,12 @@ func (v *View) Position() uint64 { return v.position }
 
 // pin tells the other participants up to which position our views may need
 // bodies that nothing else refers to any more: everything while one is about to
-// choose its position, 0 without a view.
+// choose its position, 0 without a view. Once the handle is closing its entry may
+// be somebody else's: leaving it takes the pin away.
 func (d *Dict) pin(highest uint64) {
-	if e := d.peer.Entry(); e != nil {
+	d.startMu.Lock()
+	defer d.startMu.Unlock()
+	if e := d.peer.Entry(); e != nil && !d.closing.Load() {
 		e.Pin.Store(highest)
 	}
 }

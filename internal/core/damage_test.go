@@ -1,0 +1,87 @@
+package core
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/shm"
+)
+
+// word is a word of the control segment, for those who damage it.
+func word[T any](t *testing.T, d *Dict, offset uintptr) *T {
+	t.Helper()
+	w, ok := shm.At[T](d.segment.Bytes(), int(offset))
+	require.True(t, ok)
+	return w
+}
+
+// Offsets of words in the control segment.
+const (
+	lockState   = unsafe.Offsetof(control{}.lock)
+	streamFloor = unsafe.Offsetof(control{}.stream) + 72
+)
+
+// A head that is far away must not make a reader that catches up ask for memory
+// by the distance.
+func TestDamagedHead(t *testing.T) {
+	for _, bit := range []uint{30, 40, 52, 60} {
+		cfg := testConfig(t.TempDir())
+		a, b := openDict(t, cfg), openDict(t, cfg)
+		writeOp(t, a, putOp("k", "v"))
+		old := a.head.Load()
+		a.head.Store(old | 1<<bit)
+		_, err := b.Sync()
+		require.ErrorIs(t, err, errs.ErrCorrupt, "bit %d", bit)
+		if c, err := Open("test", cfg); err == nil {
+			_, err = c.Sync()
+			require.ErrorIs(t, err, errs.ErrCorrupt, "bit %d", bit)
+			require.NoError(t, c.Close())
+		}
+		a.head.Store(old)
+	}
+}
+
+// A floor above the head is found by who enters the next chunk; the folder finds
+// nothing to do and rests.
+func TestDamagedFloor(t *testing.T) {
+	a := openDict(t, testConfig(t.TempDir()))
+	writeOp(t, a, putOp("k", "v"))
+	floor := word[atomic.Uint64](t, a, streamFloor)
+	old := floor.Load()
+	defer floor.Store(old)
+	floor.Store(a.str.Head() + 1<<20)
+	require.False(t, a.fold(), "it would be asked again at once, and for ever")
+}
+
+// The index of a first chunk comes from shared memory; where words have 32 bits
+// its offset must not wrap around.
+func TestDamagedChunkTable(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	cfg.StreamSize = 64 << 20
+	a := openDict(t, cfg)
+	_, err := ringMemory{a}.Map(firstChunk(255))
+	require.ErrorIs(t, err, errs.ErrCorrupt)
+}
+
+// Nobody of this handle has the lock, though the word says so.
+func TestCloseWithDamagedLock(t *testing.T) {
+	d, err := Open("test", testConfig(t.TempDir()))
+	require.NoError(t, err)
+	state := word[atomic.Uint32](t, d, lockState)
+	state.Store(d.peer.ID())
+	done := make(chan error, 1)
+	go func() { done <- d.Close() }()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(30 * time.Second):
+		state.Store(0)
+		<-done
+		require.Fail(t, "Close hangs")
+	}
+}
