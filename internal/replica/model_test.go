@@ -49,7 +49,7 @@ func (w *world) key() Key {
 		k.Str = fmt.Sprint("k", w.IntN(4)) // written again and again
 	}
 	if w.IntN(20) == 0 {
-		k.Str = strings.Repeat("x", 30+w.IntN(5)) // around what a version holds in place
+		k.Str = strings.Repeat("x", 6+w.IntN(12)) // around what is hashed and compared in place
 	}
 	return k
 }

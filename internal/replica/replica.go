@@ -41,38 +41,55 @@ func (r *Replica) Unlock() { r.mu.Unlock() }
 // call. Nobody sees it before Advance. The caller holds the lock.
 func (r *Replica) Put(k Key, v *Version) {
 	s := r.state.Load()
-	t := s.over.Load()
-	c, old := t.cell(k)
-	v.name(k, old)
-	for old == nil {
-		if t.full() {
-			t = t.grown()
-			s.over.Store(t)
-		}
-		v.follow(s, k, nil)
-		var added bool
-		if old, added = t.add(v); !added {
-			t = t.grown() // filled up this very moment
-			s.over.Store(t)
-			continue
-		}
-		if old == nil {
-			r.slots++
-			r.bytes += versionCost + int64(len(v.Raw()))
-			r.counted(s, k, v, nil)
-			r.carry(v)
+	c, old := s.over.Load().cell(k)
+	if old == nil {
+		if c, old = r.insert(s, k, v); old == nil {
 			return
 		}
 		// Somebody has promoted the key this very moment.
-		c, old = t.cell(k)
 	}
+	v.name = old.name
 	v.follow(s, k, old)
 	v.link(old)
 	c.Store(v)
 	r.bytes += int64(len(v.Raw()) - len(old.Raw()))
-	r.counted(s, k, v, old)
+	if r.counts != nil {
+		r.counted(s, v, old)
+	}
 	r.trim(s, old)
-	r.carry(v)
+	if r.building != nil {
+		r.carry(v)
+	}
+}
+
+// insert is Put for a key that the overlay does not have. Should it have it
+// after all, that is returned, and nothing was done.
+func (r *Replica) insert(s *State, k Key, v *Version) (c *atomic.Pointer[Version], old *Version) {
+	v.name = newName(k)
+	v.follow(s, k, nil)
+	for t := s.over.Load(); ; {
+		added := false
+		if !t.full() {
+			old, added = t.add(v)
+		}
+		if added {
+			break
+		}
+		t = t.grown()
+		s.over.Store(t)
+	}
+	if old != nil {
+		return s.over.Load().cell(k)
+	}
+	r.slots++
+	r.bytes += entryCost + int64(len(k.Str)+len(v.Raw()))
+	if r.counts != nil {
+		r.counted(s, v, nil)
+	}
+	if r.building != nil {
+		r.carry(v)
+	}
+	return nil, nil
 }
 
 // Expect makes room for n more keys at once, which is cheaper than to grow on
@@ -85,15 +102,12 @@ func (r *Replica) Expect(n int) {
 	}
 }
 
-// versionCost is roughly what an entry of the overlay takes besides its value.
-const versionCost = 144
+// entryCost is roughly what an entry of the overlay takes besides key and value.
+const entryCost = 96
 
 // carry puts a version into the overlay that is being built as well. Should
 // that be full, which it was made not to be, it is given up.
 func (r *Replica) carry(v *Version) {
-	if r.building == nil {
-		return
-	}
 	if r.building.full() || !r.building.put(v) {
 		r.building = nil
 	}
@@ -108,7 +122,7 @@ func (r *Replica) carry(v *Version) {
 //	v ─▶ (gap at x.Revision) ─▶ y ─▶ …
 func (r *Replica) trim(s *State, v *Version) {
 	x := v.prev.Load()
-	if x == nil || x.lost() {
+	if x == nil || x == cut {
 		return
 	}
 	lowest, applied := r.Views.lowest.Load(), s.applied.Load()
@@ -116,7 +130,8 @@ func (r *Replica) trim(s *State, v *Version) {
 	case v.Revision > applied:
 		// x is what everybody sees
 	case v.Revision <= lowest:
-		v.prev.Store(cut)
+		v.prev.Store(cut) // without a look at x, which nobody has looked at for long
+	case x.lost():
 	case !r.Views.need(x.Revision, v.Revision):
 		y := x.prev.Load()
 		if y == nil || !y.lost() {
@@ -237,7 +252,7 @@ func (b *Rebase) Copy() {
 	b.from.over.Load().each(func(v *Version) bool {
 		if v.Revision > q {
 			if present, ok := b.over.add(v); ok && present == nil {
-				b.size += versionCost + int64(len(v.Raw()))
+				b.size += entryCost + int64(int(v.name.n)+len(v.Raw()))
 			}
 		}
 		if n++; n%256 == 0 {
