@@ -176,6 +176,7 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 	if err := d.admit(context.Background()); err != nil {
 		return d.failed(err)
 	}
+	at := d.rep.Find(k) // now, so that the memory is at hand when the lock is held
 	start, end, err := d.commit(context.Background(), stream.Data, payload, record.Sum(payload), nil)
 	if err != nil {
 		return d.failed(err)
@@ -187,7 +188,7 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 	d.commits++
 	if s := d.rep.State(); s.Applied() == start {
 		v.Revision = end
-		d.rep.Put(k, v)
+		d.rep.PutAt(at, k, v)
 		d.rep.Advance(end)
 		if slots, bytes := d.rep.Weight(); slots > overlaySlots || bytes > overlayBytes {
 			d.start(&d.tidier)

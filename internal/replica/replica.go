@@ -39,15 +39,38 @@ func (r *Replica) Unlock() { r.mu.Unlock() }
 
 // Put makes v the newest version of a key. k need only live as long as the
 // call. Nobody sees it before Advance. The caller holds the lock.
-func (r *Replica) Put(k Key, v *Version) {
+func (r *Replica) Put(k Key, v *Version) { r.PutAt(r.Find(k), k, v) }
+
+// Spot is where the overlay has a key, or had it when somebody looked. It stays
+// right as long as the table does, since entries never move in one.
+type Spot struct {
+	t *table
+	c *atomic.Pointer[Version] // nil where the key was absent
+}
+
+// Find looks a key up for PutAt, which is done best before a lock is taken: what
+// is not in the processor's cache comes while other things are done. It needs
+// no lock itself.
+func (r *Replica) Find(k Key) Spot {
+	t := r.state.Load().over.Load()
+	c, _ := t.cell(k)
+	return Spot{t, c}
+}
+
+// PutAt is Put of a key that Find has looked up at some time.
+func (r *Replica) PutAt(at Spot, k Key, v *Version) {
 	s := r.state.Load()
-	c, old := s.over.Load().cell(k)
-	if old == nil {
-		if c, old = r.insert(s, k, v); old == nil {
+	c := at.c
+	if t := s.over.Load(); c == nil || t != at.t {
+		c, _ = t.cell(k)
+	}
+	if c == nil {
+		if c = r.insert(s, k, v); c == nil {
 			return
 		}
 		// Somebody has promoted the key this very moment.
 	}
+	old := c.Load()
 	v.name = old.name
 	v.follow(s, k, old)
 	v.link(old)
@@ -62,24 +85,26 @@ func (r *Replica) Put(k Key, v *Version) {
 	}
 }
 
-// insert is Put for a key that the overlay does not have. Should it have it
-// after all, that is returned, and nothing was done.
-func (r *Replica) insert(s *State, k Key, v *Version) (c *atomic.Pointer[Version], old *Version) {
+// insert is Put of a key that the overlay does not have. Should it have it after
+// all, insert returns its cell and has done nothing.
+func (r *Replica) insert(s *State, k Key, v *Version) (present *atomic.Pointer[Version]) {
 	v.name = newName(k)
 	v.follow(s, k, nil)
-	for t := s.over.Load(); ; {
-		added := false
-		if !t.full() {
-			old, added = t.add(v)
+	t := s.over.Load()
+	var old *Version
+	for ok := false; !ok; {
+		if t.full() {
+			t = t.grown()
+			s.over.Store(t)
 		}
-		if added {
-			break
+		if old, ok = t.add(v); !ok { // filled up this very moment
+			t = t.grown()
+			s.over.Store(t)
 		}
-		t = t.grown()
-		s.over.Store(t)
 	}
 	if old != nil {
-		return s.over.Load().cell(k)
+		present, _ = t.cell(k)
+		return present
 	}
 	r.slots++
 	r.bytes += entryCost + int64(len(k.Str)+len(v.Raw()))
@@ -89,7 +114,7 @@ func (r *Replica) insert(s *State, k Key, v *Version) (c *atomic.Pointer[Version
 	if r.building != nil {
 		r.carry(v)
 	}
-	return nil, nil
+	return nil
 }
 
 // Expect makes room for n more keys at once, which is cheaper than to grow on
@@ -105,7 +130,7 @@ func (r *Replica) Expect(n int) {
 // entryCost is roughly what an entry of the overlay takes besides key and value.
 const entryCost = 96
 
-// carry puts a version into the overlay that is being built as well. Should
+// carry puts a version into the overlay that is being built, as well. Should
 // that be full, which it was made not to be, it is given up.
 func (r *Replica) carry(v *Version) {
 	if r.building.full() || !r.building.put(v) {

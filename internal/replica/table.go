@@ -12,7 +12,7 @@ import (
 // one word of tags, a byte a cell, tells which of them are worth looking at.
 //
 //	tags    │ 00 00 00 00 00 c1 f3 9a │ …     00: empty; a search ends in a group with one
-//	cells   │ ──▶ ──▶ ──▶  ·  ·  ·  ·  · │ …     ──▶ {revision, value, key, …} ──▶ older ──▶ …
+//	cells   │ ──▶ ──▶ ──▶  ·  ·  ·  ·  · │ …     ──▶ {revision, name, value, …} ──▶ older ──▶ …
 //
 // Any goroutine may search, add a key that is absent, and replace a version by
 // its equal; only the applier puts a newer version in an older one's place, and
