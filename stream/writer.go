@@ -44,7 +44,8 @@ func (s *Stream) Reserve(n int) error { return s.reserve(n, false) }
 func (s *Stream) Turn() error { return s.reserve(0, true) }
 
 func (s *Stream) reserve(n int, turn bool) error {
-	s.w.place.chunk = nil
+	p := &s.w.place
+	p.chunk = nil // nothing is reserved until all is well
 	if n < 0 || n > s.MaxPayload() {
 		return ErrTooLarge
 	}
@@ -58,25 +59,29 @@ func (s *Stream) reserve(n int, turn bool) error {
 	if s.h.tail.Load() > head {
 		return errPositions
 	}
-	p := place{head: head, start: head, n: n}
+	start := head
 	offset := head & (uint64(s.cfg.Chunk) - 1)
 	number := head >> s.shift
+	if p.pad != nil {
+		p.pad = nil // of one that was not appended
+	}
 	if offset != 0 && (turn || uint64(frameBytes(n)) > uint64(s.cfg.Chunk)-offset) {
 		if p.pad = s.chunk(number); p.pad == nil {
 			return ErrUnmapped
 		}
 		number, offset = number+1, 0
-		p.start = number << s.shift
+		start = number << s.shift
 	}
 	if offset == 0 {
 		if err := s.enter(number, head); err != nil {
 			return err
 		}
 	}
-	if p.chunk = s.chunk(number); p.chunk == nil {
+	chunk := s.chunk(number)
+	if chunk == nil {
 		return ErrUnmapped
 	}
-	s.w.place = p
+	p.head, p.start, p.n, p.chunk = head, start, n, chunk
 	return nil
 }
 
@@ -183,7 +188,10 @@ const Gained uint64 = 1 << 63
 func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint64, err error) {
 	p := &s.w.place
 	chunk, pad := p.chunk, p.pad
-	p.chunk, p.pad = nil, nil // what was published must not be written again
+	p.chunk = nil // what was published must not be written again
+	if pad != nil {
+		p.pad = nil
+	}
 	if chunk == nil || len(payload) != p.n || (kind != Data && kind != Reference) {
 		return 0, 0, ErrNotReserved
 	}

@@ -143,6 +143,23 @@ func (m *Map[K, V]) Set(key K, v V) error {
 	if err := m.keys.Check(key); err != nil {
 		return unencodable(key, err)
 	}
+	if m.strings {
+		// What most calls are: without a buffer but the stack.
+		var room [smallValue]byte
+		if raw, ok := value.AppendSmall(room[:0], v); ok {
+			if k := (replica.Key{Dict: m.id, Str: stringOf(&key)}); m.d.Fits(k, len(raw)) {
+				return m.d.Put(k, raw, m.values.kept(raw, v))
+			}
+		}
+	}
+	return m.set(key, v)
+}
+
+// smallValue is the size in bytes up to which a value is encoded on the stack.
+const smallValue = 64
+
+// set is Set of whatever it may be, with a key that was checked.
+func (m *Map[K, V]) set(key K, v V) error {
 	buf := core.GetBuffer()
 	defer buf.Release()
 	raw, err := m.values.codec.Append(buf.Value[:0], v)
@@ -150,18 +167,13 @@ func (m *Map[K, V]) Set(key K, v V) error {
 		return unencodable(key, err)
 	}
 	buf.Value = raw
-	var own any
-	keep := false
-	if _, _, number := value.DecodeNumber(raw); !number {
-		// Strings and the like need not be decoded again; numbers are decoded
-		// without an allocation of their own.
-		var kept V
-		if kept, keep = m.values.codec.Keep(v); keep {
-			own = kept
-		}
-	}
 	var kb value.KeyBuf
-	return m.d.Put(m.key(&key, &kb), buf, own, keep)
+	k := m.key(&key, &kb)
+	if m.d.Fits(k, len(raw)) {
+		return m.d.Put(k, raw, m.values.kept(raw, v))
+	}
+	_, err = m.d.Write(context.Background(), []record.Op{{Kind: record.Put, Dict: m.id, Key: []byte(k.Str), Value: raw}}, nil)
+	return err
 }
 
 // Delete removes a key and reports whether it was present. Errors: as

@@ -40,16 +40,8 @@ func newValues[V any]() (*values[V], error) {
 func (v *values[V]) Version(revision uint64, raw []byte) *replica.Version {
 	switch {
 	case v.dynamic:
-		switch kind, bits, ok := value.DecodeNumber(raw); {
-		case !ok:
-		case kind == value.Int:
-			return boxInt.Decoded(revision, int64(bits))
-		case kind == value.Uint:
-			return boxUint.Decoded(revision, bits)
-		case kind == value.Float:
-			return boxFloat.Decoded(revision, floatFrom(bits))
-		case kind == value.Bool:
-			return boxBool.Decoded(revision, bits != 0)
+		if n := numeral(revision, raw); n != nil {
+			return n
 		}
 	case v.number:
 		if n, err := v.codec.Decode(raw); err == nil {
@@ -57,6 +49,40 @@ func (v *values[V]) Version(revision uint64, raw []byte) *replica.Version {
 		}
 	}
 	return replica.Encoded(revision, string(raw))
+}
+
+// numeral is the version of a number of whatever kind, nil if raw is none.
+func numeral(revision uint64, raw []byte) *replica.Version {
+	kind, bits, _ := value.DecodeNumber(raw)
+	switch kind {
+	case value.Int:
+		return boxInt.Decoded(revision, int64(bits))
+	case value.Uint:
+		return boxUint.Decoded(revision, bits)
+	case value.Float:
+		return boxFloat.Decoded(revision, floatFrom(bits))
+	case value.Bool:
+		return boxBool.Decoded(revision, bits != 0)
+	}
+	return nil
+}
+
+// kept is the version, its revision still to come, of a value x of which raw is
+// the encoding. Numbers are decoded without an allocation of their own, strings
+// and the like need not be decoded at all.
+func (v *values[V]) kept(raw []byte, x V) *replica.Version {
+	switch {
+	case v.number && v.codec.PointerFree():
+		return v.box.Decoded(0, x)
+	case v.dynamic:
+		if n := numeral(0, raw); n != nil {
+			return n
+		}
+	}
+	if own, ok := v.codec.Keep(x); ok {
+		return replica.Decoded(0, own)
+	}
+	return replica.Encoded(0, string(raw))
 }
 
 // Decode implements [core.Values].

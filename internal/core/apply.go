@@ -49,7 +49,7 @@ func (d *Dict) advance(target uint64) error {
 // to be trusted.
 const (
 	manyRecords  = 256 << 10
-	recordBytes  = 64
+	recordBytes  = 32
 	mostExpected = 1 << 20
 )
 

@@ -141,22 +141,40 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 	return end, nil
 }
 
-// Put commits buf.Value under one key, without a check. If keep, own is the
-// value as the replica may keep it; otherwise it is decoded from its encoding.
-func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
+// Fits reports whether a key with an encoded value of n bytes is small enough
+// for Put. Others take [Dict.Write].
+func (d *Dict) Fits(k replica.Key, n int) bool {
+	return len(k.Str)+n+recordHead <= d.str.MaxPayload()
+}
+
+const (
+	recordHead  = 32  // more than what a record of one value has besides key and value
+	smallRecord = 128 // bytes of a record that is made on the stack
+)
+
+// Put commits an encoded value under one key, without a check. v is the value
+// as the replica keeps it; its revision is set here. Neither key nor value is
+// kept.
+func (d *Dict) Put(k replica.Key, value []byte, v *replica.Version) error {
+	if len(k.Str)+len(value) <= smallRecord-recordHead {
+		var room [smallRecord]byte
+		return d.put(k, record.AppendPut(room[:0], k.Dict, bytesOf(k.Str), value), v)
+	}
+	buf := GetBuffer()
+	defer buf.Release()
+	buf.record = record.AppendPut(buf.record[:0], k.Dict, bytesOf(k.Str), value)
+	return d.put(k, buf.record, v)
+}
+
+func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 	if err := d.writable(); err != nil {
 		return err
 	}
 	if err := d.admit(context.Background()); err != nil {
 		return d.failed(err)
 	}
-	op := record.Op{Kind: record.Put, Dict: k.Dict, Key: bytesOf(k.Str), Value: buf.Value}
-	if len(k.Str)+len(buf.Value)+32 > d.str.MaxPayload() {
-		_, err := d.Write(context.Background(), []record.Op{op}, nil)
-		return err
-	}
-	buf.record = record.Append(buf.record[:0], &op)
-	start, end, err := d.commit(context.Background(), stream.Data, buf.record, record.Sum(buf.record), nil)
+	at := d.rep.Find(k) // now, so that the memory is at hand when the lock is held
+	start, end, err := d.commit(context.Background(), stream.Data, payload, record.Sum(payload), nil)
 	if err != nil {
 		return d.failed(err)
 	}
@@ -166,13 +184,8 @@ func (d *Dict) Put(k replica.Key, buf *Buffer, own any, keep bool) error {
 	d.rep.Lock()
 	d.commits++
 	if s := d.rep.State(); s.Applied() == start {
-		var v *replica.Version
-		if keep {
-			v = replica.Decoded(end, own)
-		} else {
-			v = d.values.Version(end, buf.Value)
-		}
-		d.rep.Put(k, v)
+		v.Revision = end
+		d.rep.PutAt(at, k, v)
 		d.rep.Advance(end)
 		if slots, bytes := d.rep.Weight(); slots > overlaySlots || bytes > overlayBytes {
 			d.start(&d.tidier)

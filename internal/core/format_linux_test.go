@@ -24,10 +24,7 @@ func TestFormatOfRecords(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Close()
 
-	buf := GetBuffer()
-	defer buf.Release()
-	buf.Value = append(buf.Value[:0], 1)
-	require.NoError(t, d.Put(replica.Key{Str: "n"}, buf, nil, false))
+	require.NoError(t, d.Put(replica.Key{Str: "n"}, []byte{1}, replica.Encoded(0, "\x01")))
 	_, err = d.Write(context.Background(), []record.Op{
 		{Kind: record.Delete, Key: []byte("n")},
 		{Kind: record.Put, Key: []byte("color"), Value: []byte("\x65green")},

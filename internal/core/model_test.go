@@ -162,11 +162,13 @@ func (w *world) step() {
 // put is what the façade does for a Set.
 func (w *world) put(d *Dict) {
 	key := w.key()
-	buf := GetBuffer()
-	defer buf.Release()
 	value := w.value()
-	buf.Value = append(buf.Value[:0], value...)
-	require.NoError(w, d.Put(at(key), buf, nil, false))
+	if d.Fits(at(key), len(value)) {
+		require.NoError(w, d.Put(at(key), []byte(value), d.values.Version(0, []byte(value))))
+	} else {
+		_, err := d.Write(context.Background(), []record.Op{putOp(key, value)}, nil)
+		require.NoError(w, err)
+	}
 	w.model.commit([]record.Op{putOp(key, value)}, d.str.Head())
 }
 

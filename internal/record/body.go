@@ -1,9 +1,6 @@
 package record
 
-import (
-	"encoding/binary"
-	"hash/crc32"
-)
+import "encoding/binary"
 
 // Sizes of a body; part of the format.
 const (
@@ -16,11 +13,6 @@ const (
 	// RefSize is the size in bytes of an encoded Ref.
 	RefSize = 32
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// Sum is the checksum of records, tables and values: CRC-32C.
-func Sum(b []byte) uint32 { return crc32.Update(0, castagnoli, b) }
 
 // Ref is what the stream carries in place of a record in a body.
 type Ref struct {

@@ -44,33 +44,39 @@ type Op struct {
 
 // Append encodes op behind dst.
 func Append(dst []byte, op *Op) []byte {
-	head := byte(op.Kind)
-	if op.Dict != 0 {
-		head |= hasDict
-	}
-	if op.InBody {
-		head |= inBody
-	}
-	dst = append(dst, head)
-	if op.Dict != 0 {
-		dst = binary.AppendUvarint(dst, op.Dict)
-	}
-	if op.Kind == Clear {
-		return dst
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(op.Key)))
-	dst = append(dst, op.Key...)
 	switch {
+	case op.Kind == Clear:
+		return appendHead(dst, byte(Clear), op.Dict)
 	case op.Kind != Put:
-	case op.InBody:
-		dst = binary.AppendUvarint(dst, op.Place.Offset)
-		dst = binary.AppendUvarint(dst, op.Place.Length)
-		dst = binary.LittleEndian.AppendUint32(dst, op.Place.Sum)
-	default:
-		dst = binary.AppendUvarint(dst, uint64(len(op.Value)))
-		dst = append(dst, op.Value...)
+		return appendChunk(appendHead(dst, byte(op.Kind), op.Dict), op.Key)
+	case !op.InBody:
+		return AppendPut(dst, op.Dict, op.Key, op.Value)
 	}
-	return dst
+	dst = appendChunk(appendHead(dst, byte(Put)|inBody, op.Dict), op.Key)
+	dst = binary.AppendUvarint(dst, op.Place.Offset)
+	dst = binary.AppendUvarint(dst, op.Place.Length)
+	return binary.LittleEndian.AppendUint32(dst, op.Place.Sum)
+}
+
+// AppendPut encodes the operation that gives a key a value, behind dst.
+func AppendPut(dst []byte, dict uint64, key, value []byte) []byte {
+	return appendChunk(appendChunk(appendHead(dst, byte(Put), dict), key), value)
+}
+
+func appendHead(dst []byte, head byte, dict uint64) []byte {
+	if dict == 0 {
+		return append(dst, head)
+	}
+	return binary.AppendUvarint(append(dst, head|hasDict), dict)
+}
+
+func appendChunk(dst, b []byte) []byte {
+	if len(b) < 0x80 {
+		dst = append(dst, byte(len(b)))
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(b)))
+	}
+	return append(dst, b...)
 }
 
 // Next decodes the operation at the beginning of b into op and returns what

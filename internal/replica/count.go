@@ -1,7 +1,5 @@
 package replica
 
-import "strings"
-
 // count is the number of live entries of a dictionary as of the applied
 // position. A blind write does not know whether its key existed in the base:
 // it is counted as new, and the key is noted until somebody asks.
@@ -12,8 +10,8 @@ type count struct {
 
 // counted notes what a version changes. old is the version before it, nil
 // where the overlay had none.
-func (r *Replica) counted(s *State, k Key, v, old *Version) {
-	c := r.counts[k.Dict]
+func (r *Replica) counted(s *State, v, old *Version) {
+	c := r.counts[v.name.dict]
 	if c == nil {
 		return
 	}
@@ -22,8 +20,8 @@ func (r *Replica) counted(s *State, k Key, v, old *Version) {
 	}
 	switch {
 	case old == nil:
-		c.pending = append(c.pending, Key{k.Dict, strings.Clone(k.Str)})
-	case old.live() && !s.Wiped(k.Dict, old.Revision, none-1):
+		c.pending = append(c.pending, v.name.key())
+	case old.live() && !s.Wiped(v.name.dict, old.Revision, none-1):
 		c.n--
 	}
 }

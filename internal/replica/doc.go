@@ -12,7 +12,8 @@
 // not newer. The hot path is the first version. A chain ends below (the base
 // knows); where versions were let go, in the middle or at the end, stands a gap:
 // the reader is behind what anybody may still need and has to load the state
-// again.
+// again. All versions of a key share its name, which is the key as the overlay
+// keeps it.
 //
 // # Rules
 //

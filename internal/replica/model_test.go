@@ -19,6 +19,7 @@ type world struct {
 	rebase   *Rebase
 	copied   bool
 	open     []opened
+	spots    map[Key]Spot // looked up at some time, perhaps outdated
 }
 
 type opened struct {
@@ -33,7 +34,7 @@ func TestModel(t *testing.T) {
 		steps = 10_000
 	}
 	h := history{}
-	w := &world{T: t, Rand: seeded(t), history: h, position: 64}
+	w := &world{T: t, Rand: seeded(t), history: h, position: 64, spots: map[Key]Spot{}}
 	for i := range 50 {
 		h.put(key(i), 8*uint64(1+i%8), "of the base")
 	}
@@ -49,7 +50,7 @@ func (w *world) key() Key {
 		k.Str = fmt.Sprint("k", w.IntN(4)) // written again and again
 	}
 	if w.IntN(20) == 0 {
-		k.Str = strings.Repeat("x", 30+w.IntN(5)) // around what a version holds in place
+		k.Str = strings.Repeat("x", 6+w.IntN(12)) // around what is hashed and compared in place
 	}
 	return k
 }
@@ -91,7 +92,7 @@ func (w *world) record() {
 	for range 1 + w.IntN(3) {
 		k := w.key()
 		if w.IntN(4) == 0 {
-			w.r.Put(k, Absent(end))
+			w.put(k, Absent(end))
 			w.history.delete(k, end)
 			continue
 		}
@@ -99,11 +100,11 @@ func (w *world) record() {
 		w.history.put(k, end, value)
 		switch w.IntN(3) {
 		case 0:
-			w.r.Put(k, Decoded(end, value))
+			w.put(k, Decoded(end, value))
 		case 1:
-			w.r.Put(k, External(end, value))
+			w.put(k, External(end, value))
 		default:
-			w.r.Put(k, Encoded(end, value))
+			w.put(k, Encoded(end, value))
 		}
 		if w.IntN(10) == 0 { // nobody sees it yet
 			s := w.r.State()
@@ -113,6 +114,16 @@ func (w *world) record() {
 	}
 	w.r.Advance(end)
 	w.position = end
+}
+
+// put puts a version where its key was seen last, which may be long ago.
+func (w *world) put(k Key, v *Version) {
+	at, ok := w.spots[k]
+	if !ok || w.IntN(4) == 0 {
+		at = w.r.Find(k)
+		w.spots[k] = at
+	}
+	w.r.PutAt(at, k, v)
 }
 
 // check compares one key as of a position of a state.

@@ -122,6 +122,53 @@ func TestReadersNeverSeeAStepBackwards(t *testing.T) {
 	}
 }
 
+// A key is applied, promoted by several readers, kept by them decoded, and
+// copied to a new overlay, all at the same moment: what was applied is the newest.
+func TestWhatIsAppliedIsNewest(t *testing.T) {
+	rounds := 3000
+	if testing.Short() {
+		rounds = 500
+	}
+	for n := range rounds {
+		r := New(made(8))
+		s := r.State()
+		var start, done sync.WaitGroup
+		start.Add(1)
+		for range 3 {
+			done.Go(func() {
+				start.Wait()
+				for i := range 8 {
+					lookUp(s, key(i), s.Applied())
+				}
+			})
+		}
+		b := r.Begin(made(8))
+		done.Go(func() {
+			start.Wait()
+			b.Copy()
+		})
+		start.Done()
+		for end := uint64(16); end <= 32; end += 8 {
+			for i := range 8 {
+				k := key((i + n) % 8)
+				at := r.Find(k)
+				r.Lock()
+				r.PutAt(at, k, Encoded(end, strconv.FormatUint(end, 10)))
+				r.Unlock()
+			}
+		}
+		r.Lock()
+		r.Advance(32)
+		r.Unlock()
+		done.Wait()
+		for i := range 8 {
+			x, _ := lookUp(s, key(i), 32)
+			require.EqualValues(t, 32, x)
+			require.EqualValues(t, 32, b.over.get(key(i)).Revision)
+		}
+	}
+}
+
 // lookUp does what a reader does and returns the number that stands there.
 func lookUp(s *State, k Key, p uint64) (uint64, bool) {
 	v, result := s.Find(k, p)

@@ -38,7 +38,7 @@ func TestRebaseAfterPromotion(t *testing.T) {
 	b := r.Begin(h.layers(16))
 	r.Unlock()
 	require.Equal(t, keys, slots)
-	require.GreaterOrEqual(t, bytes, int64(keys*versionCost))
+	require.GreaterOrEqual(t, bytes, int64(keys*entryCost))
 	b.Copy()
 	r.Lock()
 	done := b.Finish()

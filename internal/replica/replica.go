@@ -39,33 +39,39 @@ func (r *Replica) Unlock() { r.mu.Unlock() }
 
 // Put makes v the newest version of a key. k need only live as long as the
 // call. Nobody sees it before Advance. The caller holds the lock.
-func (r *Replica) Put(k Key, v *Version) {
+func (r *Replica) Put(k Key, v *Version) { r.PutAt(r.Find(k), k, v) }
+
+// Spot is where the overlay has a key, or had it when somebody looked. It stays
+// right as long as the table does, since entries never move in one.
+type Spot struct {
+	t *table
+	c *atomic.Pointer[Version] // nil where the key was absent
+}
+
+// Find looks a key up for PutAt, which is done best before a lock is taken: what
+// is not in the processor's cache comes while other things are done. It needs
+// no lock itself.
+func (r *Replica) Find(k Key) Spot {
+	t := r.state.Load().over.Load()
+	c, _ := t.cell(k)
+	return Spot{t, c}
+}
+
+// PutAt is Put of a key that Find has looked up at some time.
+func (r *Replica) PutAt(at Spot, k Key, v *Version) {
 	s := r.state.Load()
-	t := s.over.Load()
-	c, old := t.cell(k)
-	v.name(k, old)
-	for old == nil {
-		if t.full() {
-			t = t.grown()
-			s.over.Store(t)
-		}
-		v.follow(s, k, nil)
-		var added bool
-		if old, added = t.add(v); !added {
-			t = t.grown() // filled up this very moment
-			s.over.Store(t)
-			continue
-		}
-		if old == nil {
-			r.slots++
-			r.bytes += versionCost + int64(len(v.Raw()))
-			r.counted(s, k, v, nil)
-			r.carry(v)
+	c := at.c
+	if t := s.over.Load(); c == nil || t != at.t {
+		c, _ = t.cell(k)
+	}
+	if c == nil {
+		if c = r.insert(s, k, v); c == nil {
 			return
 		}
 		// Somebody has promoted the key this very moment.
-		c, old = t.cell(k)
 	}
+	old := c.Load()
+	v.name = old.name
 	v.follow(s, k, old)
 	v.link(old)
 	c.Store(v)
@@ -73,13 +79,49 @@ func (r *Replica) Put(k Key, v *Version) {
 		// The key was there only because somebody had read it from the base. From
 		// now on it is one that a rebase has to take along.
 		r.slots++
-		r.bytes += versionCost + int64(len(v.Raw()))
+		r.bytes += entryCost + int64(len(k.Str)+len(v.Raw()))
 	} else {
 		r.bytes += int64(len(v.Raw()) - len(old.Raw()))
 	}
-	r.counted(s, k, v, old)
+	if r.counts != nil {
+		r.counted(s, v, old)
+	}
 	r.trim(s, old)
-	r.carry(v)
+	if r.building != nil {
+		r.carry(v)
+	}
+}
+
+// insert is Put of a key that the overlay does not have. Should it have it after
+// all, insert returns its cell and has done nothing.
+func (r *Replica) insert(s *State, k Key, v *Version) (present *atomic.Pointer[Version]) {
+	v.name = newName(k)
+	v.follow(s, k, nil)
+	t := s.over.Load()
+	var old *Version
+	for ok := false; !ok; {
+		if t.full() {
+			t = t.grown()
+			s.over.Store(t)
+		}
+		if old, ok = t.add(v); !ok { // filled up this very moment
+			t = t.grown()
+			s.over.Store(t)
+		}
+	}
+	if old != nil {
+		present, _ = t.cell(k)
+		return present
+	}
+	r.slots++
+	r.bytes += entryCost + int64(len(k.Str)+len(v.Raw()))
+	if r.counts != nil {
+		r.counted(s, v, nil)
+	}
+	if r.building != nil {
+		r.carry(v)
+	}
+	return nil
 }
 
 // Expect makes room for n more keys at once, which is cheaper than to grow on
@@ -92,15 +134,12 @@ func (r *Replica) Expect(n int) {
 	}
 }
 
-// versionCost is roughly what an entry of the overlay takes besides its value.
-const versionCost = 144
+// entryCost is roughly what an entry of the overlay takes besides key and value.
+const entryCost = 96
 
-// carry puts a version into the overlay that is being built as well. Should
+// carry puts a version into the overlay that is being built, as well. Should
 // that be full, which it was made not to be, it is given up.
 func (r *Replica) carry(v *Version) {
-	if r.building == nil {
-		return
-	}
 	if r.building.full() || !r.building.put(v) {
 		r.building = nil
 	}
@@ -115,7 +154,7 @@ func (r *Replica) carry(v *Version) {
 //	v ─▶ (gap at x.Revision) ─▶ y ─▶ …
 func (r *Replica) trim(s *State, v *Version) {
 	x := v.prev.Load()
-	if x == nil || x.lost() {
+	if x == nil || x == cut {
 		return
 	}
 	lowest, applied := r.Views.lowest.Load(), s.applied.Load()
@@ -123,7 +162,8 @@ func (r *Replica) trim(s *State, v *Version) {
 	case v.Revision > applied:
 		// x is what everybody sees
 	case v.Revision <= lowest:
-		v.prev.Store(cut)
+		v.prev.Store(cut) // without a look at x, which nobody has looked at for long
+	case x.lost():
 	case !r.Views.need(x.Revision, v.Revision):
 		y := x.prev.Load()
 		if y == nil || !y.lost() {
@@ -244,7 +284,7 @@ func (b *Rebase) Copy() {
 	b.from.over.Load().each(func(v *Version) bool {
 		if v.Revision > q {
 			if present, ok := b.over.add(v); ok && present == nil {
-				b.size += versionCost + int64(len(v.Raw()))
+				b.size += entryCost + int64(int(v.name.n)+len(v.Raw()))
 			}
 		}
 		if n++; n%256 == 0 {

@@ -127,14 +127,14 @@ const promotedBytes = 16 << 20
 // Promote keeps a version that FindBase returned, unless the overlay has the
 // key already or enough was kept. k need only live as long as the call.
 func (s *State) Promote(k Key, v *Version) {
-	size := versionCost + int64(2*len(v.Raw()))
+	size := entryCost + int64(len(k.Str)+2*len(v.Raw()))
 	if s.promoted.Load()+size > promotedBytes || s.closed {
 		return
 	}
 	if s.over.Load().full() && !s.grow() {
 		return
 	}
-	v.name(k, nil)
+	v.name = newName(k)
 	if present, ok := s.over.Load().add(v); ok && present == nil {
 		s.promoted.Add(size)
 	}
@@ -172,10 +172,10 @@ func (s *State) Keep(k Key, v *Version, value any) *Version {
 func (s *State) Each(dict uint64, p uint64, visit func(key string, v *Version) bool) Result {
 	base, result := s.Base.Position(), Found
 	s.over.Load().each(func(v *Version) bool {
-		if v.dict != dict {
+		m := v.name
+		if m.dict != dict {
 			return true
 		}
-		key := v.key
 		if v = v.at(p); v == nil {
 			return true
 		}
@@ -189,7 +189,7 @@ func (s *State) Each(dict uint64, p uint64, visit func(key string, v *Version) b
 		if !v.live() || s.wiped(dict, v.Revision, p) {
 			v = nil
 		}
-		return visit(key, v)
+		return visit(m.str(), v)
 	})
 	return result
 }

@@ -12,7 +12,7 @@ import (
 // one word of tags, a byte a cell, tells which of them are worth looking at.
 //
 //	tags    │ 00 00 00 00 00 c1 f3 9a │ …     00: empty; a search ends in a group with one
-//	cells   │ ──▶ ──▶ ──▶  ·  ·  ·  ·  · │ …     ──▶ {revision, value, key, …} ──▶ older ──▶ …
+//	cells   │ ──▶ ──▶ ──▶  ·  ·  ·  ·  · │ …     ──▶ {revision, name, value, …} ──▶ older ──▶ …
 //
 // Any goroutine may search, add a key that is absent, and replace a version by
 // its equal; only the applier puts a newer version in an older one's place, and
@@ -57,7 +57,7 @@ func (t *table) get(k Key) *Version {
 		tags := t.tags[g].Load()
 		for m := matches(tags, h&0x7f|0x80); m != 0; m &= m - 1 {
 			v := t.cells[g*groupSize+uint64(bits.TrailingZeros64(m))/8].Load()
-			if v.key == k.Str && v.dict == k.Dict {
+			if v.name.is(k) {
 				return v
 			}
 		}
@@ -75,7 +75,7 @@ func (t *table) cell(k Key) (*atomic.Pointer[Version], *Version) {
 		tags := t.tags[g].Load()
 		for m := matches(tags, h&0x7f|0x80); m != 0; m &= m - 1 {
 			c := &t.cells[g*groupSize+uint64(bits.TrailingZeros64(m))/8]
-			if v := c.Load(); v.key == k.Str && v.dict == k.Dict {
+			if v := c.Load(); v.name.is(k) {
 				return c, v
 			}
 		}
@@ -86,11 +86,11 @@ func (t *table) cell(k Key) (*atomic.Pointer[Version], *Version) {
 }
 
 // add makes v the version of a key that is absent, or returns the one that is
-// there. v has its key already. It refuses, by ok, when the table is so full
+// there. v has its name already. It refuses, by ok, when the table is so full
 // that searches would become long: an empty cell, where they end, is always
 // left, however many add at once.
 func (t *table) add(v *Version) (present *Version, ok bool) {
-	k := Key{v.dict, v.key}
+	k := v.name.key()
 	if int(t.used.Add(1)) > len(t.cells)/8*7 {
 		t.used.Add(-1)
 		_, present = t.cell(k)
@@ -111,11 +111,10 @@ func (t *table) add(v *Version) (present *Version, ok bool) {
 				return nil, true
 			}
 			old := c.Load()
-			there := Key{old.dict, old.key}
 			if tag == 0 {
-				t.show(g, i, hash(there))
+				t.show(g, i, hash(old.name.key()))
 			}
-			if there == k {
+			if old.name == v.name || old.name.is(k) {
 				t.used.Add(-1)
 				return old, true
 			}
@@ -131,7 +130,7 @@ func (t *table) show(g, i, h uint64) { t.tags[g].Or((h&0x7f | 0x80) << (8 * i)) 
 func (t *table) put(v *Version) (ok bool) {
 	old, ok := t.add(v)
 	if old != nil {
-		c, _ := t.cell(Key{v.dict, v.key})
+		c, _ := t.cell(v.name.key())
 		c.Store(v)
 	}
 	return ok

@@ -12,7 +12,7 @@ import (
 
 func named(k Key, revision uint64) *Version {
 	v := Encoded(revision, fmt.Sprint(revision))
-	v.name(k, nil)
+	v.name = newName(k)
 	return v
 }
 
@@ -39,7 +39,7 @@ func TestTable(t *testing.T) {
 	require.EqualValues(t, len(keys), table.used.Load())
 	seen := map[Key]bool{}
 	table.each(func(v *Version) bool {
-		k := Key{v.dict, v.key}
+		k := v.name.key()
 		require.False(t, seen[k])
 		seen[k] = true
 		return true
@@ -96,26 +96,52 @@ func TestTableNeverFillsUp(t *testing.T) {
 	require.Equal(t, Below, result)
 }
 
-func TestNamesOfVersions(t *testing.T) {
-	for _, n := range []int{0, 1, 31, 32, 33, 1000} {
-		buf := []byte(strings.Repeat("k", n))
-		v := Encoded(1, "value")
-		v.name(Key{3, unsafe.String(unsafe.SliceData(buf), n)}, nil)
+// A key that is only good for the length of a call becomes the overlay's own,
+// and all its versions share it.
+func TestNames(t *testing.T) {
+	for n := range 40 {
+		want := Key{3, strings.Repeat("k", n)}
+		buf := []byte(want.Str)
+		k := Key{3, unsafe.String(unsafe.SliceData(buf), n)}
+		r := New(&layers{8, map[Key]truth{}})
+		s := r.State()
+		r.Lock()
+		_, err := r.Len(3) // from now on it counts
+		require.NoError(t, err)
+		rebase := r.Begin(s.Base)
+		r.Put(k, Encoded(16, "value"))
+		m := s.over.Load().get(want).name
+		r.Put(k, Encoded(24, "value"))
+		k.Dict = 4
+		s.Promote(k, Encoded(8, "value"))
 		for i := range buf {
 			buf[i] = 'x' // the caller's memory is used for something else
 		}
-		require.Equal(t, strings.Repeat("k", n), v.key)
-		w := Decoded(2, "other")
-		w.name(Key{3, v.key}, v)
-		require.Equal(t, v.key, w.key)
-		c := w.decodedCopy("more")
-		require.Equal(t, v.key, c.key)
-		require.Equal(t, uint64(3), c.dict)
-		if n > 0 && n <= 32 {
-			require.NotSame(t, unsafe.StringData(v.key), unsafe.StringData(w.key), "one does not keep the other alive")
-			require.NotSame(t, unsafe.StringData(w.key), unsafe.StringData(c.key))
+		v := s.over.Load().get(want)
+		require.EqualValues(t, 24, v.Revision)
+		require.Same(t, m, v.name)
+		require.Same(t, m, v.prev.Load().name)
+		require.Same(t, m, s.Keep(want, v, "more").name)
+		require.Same(t, m, rebase.over.get(want).name)
+		require.Equal(t, []Key{want}, r.counts[3].pending)
+		require.Equal(t, want, m.key())
+		require.Equal(t, Key{4, want.Str}, s.over.Load().get(Key{4, want.Str}).name.key())
+		r.Unlock()
+
+		require.True(t, m.is(want))
+		require.False(t, m.is(Key{2, want.Str}))
+		require.False(t, m.is(Key{3, want.Str + "k"}))
+		for i := range n { // every byte counts
+			other := []byte(want.Str)
+			other[i] = 'x'
+			require.False(t, m.is(Key{3, string(other)}), "byte %d of %d", i, n)
+			require.False(t, m.is(Key{3, want.Str[:i]}))
 		}
 	}
+}
+
+func TestAVersionFitsIntoACacheLine(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(Version{}), uintptr(64))
 }
 
 func TestBoxes(t *testing.T) {

@@ -3,15 +3,12 @@ package replica
 import "sync/atomic"
 
 // Version is one value of one key, as of the commit that ended at Revision. It
-// holds its key too, a short one even in place, so that a look-up that has come
-// here has come to the end.
+// fills a cache line; all versions of a key share its name.
 type Version struct {
 	Revision uint64
+	name     *name // nil outside of overlays
 	value    any
 	meta     uint64 // flags in the low byte; above it, see created
-	dict     uint64
-	key      string
-	short    [32]byte // what key points at, unless it is longer
 	prev     atomic.Pointer[Version]
 	data     *byte  // the encoded value, n bytes
 	n        uint64 // where data is nil, what value points at: a number
@@ -101,8 +98,7 @@ func (v *Version) live() bool { return v.meta&tombstone == 0 }
 // decodedCopy is v with its value decoded. The encoded form is kept: whoever
 // wants a copy of its own decodes it again.
 func (v *Version) decodedCopy(value any) *Version {
-	c := &Version{Revision: v.Revision, value: value, meta: v.meta | decoded, data: v.data, n: v.n}
-	c.name(Key{v.dict, v.key}, v)
+	c := &Version{Revision: v.Revision, name: v.name, value: value, meta: v.meta | decoded, data: v.data, n: v.n}
 	c.link(v.prev.Load())
 	return c
 }

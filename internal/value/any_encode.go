@@ -3,6 +3,7 @@ package value
 import (
 	"reflect"
 	"time"
+	"unicode/utf8"
 )
 
 // AppendAny appends the encoding of v to dst, as [DecodeAny] reads it; the
@@ -20,6 +21,52 @@ func AppendAny(dst []byte, v any) ([]byte, error) {
 		return dst, tooLong(len(out) - len(dst))
 	}
 	return out, nil
+}
+
+// AppendSmall appends the encoding of v as every Append does, if v is nil, a
+// boolean, a number or a string, of a type without a name of its own, and dst
+// has room for it. Otherwise, also where v is refused, it answers ok = false.
+// It never allocates and keeps nothing, so that dst can stand on the stack.
+func AppendSmall(dst []byte, v any) (out []byte, ok bool) {
+	room := cap(dst) - len(dst)
+	if room < maxHead {
+		return dst, false
+	}
+	switch v := v.(type) {
+	case nil:
+		return append(dst, byteNil), true
+	case bool:
+		return appendBool(dst, v), true
+	case int:
+		return AppendInt(dst, int64(v)), true
+	case int8:
+		return AppendInt(dst, int64(v)), true
+	case int16:
+		return AppendInt(dst, int64(v)), true
+	case int32:
+		return AppendInt(dst, int64(v)), true
+	case int64:
+		return AppendInt(dst, v), true
+	case uint:
+		return AppendUint(dst, uint64(v)), true
+	case uint8:
+		return AppendUint(dst, uint64(v)), true
+	case uint16:
+		return AppendUint(dst, uint64(v)), true
+	case uint32:
+		return AppendUint(dst, uint64(v)), true
+	case uint64:
+		return AppendUint(dst, v), true
+	case float32:
+		return appendFloat32(dst, v), true
+	case float64:
+		return appendFloat64(dst, v), true
+	case string:
+		if len(v) <= room-maxHead && utf8.ValidString(v) {
+			return append(appendHead(dst, majorText, uint64(len(v))), v...), true
+		}
+	}
+	return dst, false
 }
 
 // anyEncoder writes one tree. What is not one of the common types goes

@@ -30,6 +30,9 @@ const (
 	tagNegBig = 3
 )
 
+// maxHead is the size in bytes of the longest head, which a number is.
+const maxHead = 9
+
 // appendHead appends the shortest head of the given major type.
 func appendHead(dst []byte, major byte, n uint64) []byte {
 	switch {
