@@ -81,7 +81,7 @@ func TestGrace(t *testing.T) {
 	list, err := a.control.snapshot.Read()
 	require.NoError(t, err)
 	first := shm.NameOf(shm.Layer, list.Layers[0].ID)
-	require.True(t, a.mergeAll(context.Background()))
+	require.True(t, a.mergeAll())
 	a.sweeping.Lock()
 	a.superseded[first] = time.Now().Add(time.Hour) // a clock that stands still
 	a.sweeping.Unlock()

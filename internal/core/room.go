@@ -100,6 +100,10 @@ func (d *Dict) admit(ctx context.Context) error {
 // that what they have replaced is no longer referred to, merges all layers and
 // sweeps. It reports whether there may be more room than before.
 //
+// One participant at a time does all that, under the merger's lease: copies of
+// everything made by each of many would take what room there is. Who has waited for
+// another only measures again.
+//
 // The replicas of this process move on to the new layers first, or they would
 // keep the old ones; other processes do so at their keeper's next tick.
 func (d *Dict) reclaim(ctx context.Context) bool {
@@ -111,14 +115,27 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 	if d.reclaimed == head && time.Since(d.reclaimedAt) < grace {
 		return false // nothing was written since the last time
 	}
+	lease, list := &d.control.work.merge, d.control.snapshot.Sequence()
+	var w watch
+	for !lease.take(d.peer.ID(), d.peer.Dead, &w, lease.progress.Load(), mergePatience) {
+		if !wait(ctx, 5*time.Millisecond) {
+			return false
+		}
+	}
+	defer lease.drop(d.peer.ID())
+	if d.control.snapshot.Sequence() != list {
+		if d.measure(); d.control.work.full.Load() == 0 {
+			return true
+		}
+	}
 	folded := d.foldUpTo(ctx, head)
-	merged := d.mergeAll(ctx)
+	merged := d.mergeAll()
 	keeperOf.release(d.segment.Instance())
 	if merged || !folded {
 		_ = d.sweep() // notes what is superseded: that stays a little
-		select {
-		case <-ctx.Done():
-		case <-time.After(grace + grace/2):
+		for range 3 {
+			lease.progress.Add(1)
+			wait(ctx, grace/2)
 		}
 	}
 	err := d.sweep()
@@ -138,6 +155,16 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 	return err == nil
 }
 
+// wait waits, and reports false if the context ends first.
+func wait(ctx context.Context, t time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(t):
+		return true
+	}
+}
+
 // foldUpTo folds the records up to a position, in bites, and reports whether
 // that worked.
 func (d *Dict) foldUpTo(ctx context.Context, position uint64) bool {
@@ -150,22 +177,8 @@ func (d *Dict) foldUpTo(ctx context.Context, position uint64) bool {
 }
 
 // mergeAll merges all layers into one, though it may not be due, and reports
-// whether layers were merged. One participant at a time does: copies of everything
-// made by each of many would take what room there is. The others wait for it.
-func (d *Dict) mergeAll(ctx context.Context) (merged bool) {
-	lease, before := &d.control.work.merge, d.control.snapshot.Sequence()
-	var w watch
-	for !lease.take(d.peer.ID(), d.peer.Dead, &w, lease.progress.Load(), mergePatience) {
-		if d.control.snapshot.Sequence() != before {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	defer lease.drop(d.peer.ID())
+// whether it did. The caller has the lease.
+func (d *Dict) mergeAll() bool {
 	b, err := d.openBase()
 	if err != nil {
 		return false
