@@ -12,8 +12,17 @@ import (
 // of allocations; otherwise a hit allocates the value and a miss nothing.
 // Entry.Key is the key given. Error: *[errs.CorruptError].
 func (l *Layer) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
+	sum := l.hash.sum(dict, key)
+	if l.lacks(sum) {
+		return Entry{}, false, nil
+	}
+	return l.find(sum, dict, key, buf)
+}
+
+// find is [Layer.Find] for one whose hash is known.
+func (l *Layer) find(sum, dict uint64, key string, buf []byte) (Entry, bool, error) {
 	var h head
-	ok, err := l.locate(&h, dict, key)
+	ok, err := l.locate(&h, sum, dict, key)
 	if err != nil || !ok {
 		runtime.KeepAlive(l)
 		return Entry{}, false, err
@@ -28,8 +37,12 @@ func (l *Layer) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
 
 // has reports whether the layer says anything of a key.
 func (l *Layer) has(dict uint64, key string) (bool, error) {
+	sum := l.hash.sum(dict, key)
+	if l.lacks(sum) {
+		return false, nil
+	}
 	var h head
-	ok, err := l.locate(&h, dict, key)
+	ok, err := l.locate(&h, sum, dict, key)
 	if ok && err == nil {
 		err = l.verify(&h, key, l.data[h.valueAt:h.end])
 	}
@@ -38,12 +51,9 @@ func (l *Layer) has(dict uint64, key string) (bool, error) {
 }
 
 // locate finds the entry of a key. The head it leaves in h is still to be
-// verified, with the key given and a copy of the value.
-func (l *Layer) locate(h *head, dict uint64, key string) (bool, error) {
-	if l.buckets == 0 {
-		return false, nil
-	}
-	sum := l.hash.sum(dict, key)
+// verified, with the key given and a copy of the value. The layer must have
+// buckets.
+func (l *Layer) locate(h *head, sum, dict uint64, key string) (bool, error) {
 	number, _ := bits.Mul64(sum, l.buckets)
 	for range l.probes + 1 {
 		var b [bucketSize]byte

@@ -40,26 +40,39 @@ func (s Stack) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
 		if covered(l, above) {
 			break
 		}
-		if !l.without(dict) {
-			e, ok, err := l.Find(dict, key, buf)
+		var known *dictEntry // the layer's header of dict, if that is known for nothing
+		if l.cached != nil {
+			at, ok := l.cachedDict(dict)
+			if !ok {
+				continue
+			}
+			known = &l.cached[at]
+		}
+		if known == nil || known.Entries > 0 {
+			if sum := l.hash.sum(dict, key); !l.lacks(sum) {
+				e, ok, err := l.find(sum, dict, key, buf)
+				if err != nil {
+					return Entry{}, false, err
+				}
+				if ok {
+					if e.Tombstone || hidden(e.Revision, above) {
+						break
+					}
+					return e, true, nil
+				}
+			}
+		}
+		switch {
+		case i == 0:
+		case known != nil:
+			above = max(above, known.Horizon)
+		default:
+			h, _, err := l.Header(dict)
 			if err != nil {
 				return Entry{}, false, err
 			}
-			if ok {
-				if e.Tombstone || hidden(e.Revision, above) {
-					break
-				}
-				return e, true, nil
-			}
+			above = max(above, h.Horizon)
 		}
-		if i == 0 {
-			break
-		}
-		h, _, err := l.Header(dict)
-		if err != nil {
-			return Entry{}, false, err
-		}
-		above = max(above, h.Horizon)
 	}
 	return Entry{}, false, nil
 }
