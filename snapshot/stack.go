@@ -34,6 +34,8 @@ func (s Stack) Size() int64 {
 // see [Layer.Find]. A tombstone and a horizon both mean "not found". Error:
 // *[errs.CorruptError].
 func (s Stack) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
+	defer runtime.KeepAlive(s.Layers)
+	var h head
 	var above uint64 // the highest horizon of the layers above
 	for i := len(s.Layers) - 1; i >= 0; i-- {
 		l := s.Layers[i]
@@ -49,17 +51,16 @@ func (s Stack) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
 			known = &l.cached[at]
 		}
 		if known == nil || known.Entries > 0 {
-			if sum := l.hash.sum(dict, key); !l.lacks(sum) {
-				e, ok, err := l.find(sum, dict, key, buf)
-				if err != nil {
+			ok, err := l.locate(&h, l.hash.sum(dict, key), dict, key)
+			if err != nil {
+				return Entry{}, false, err
+			}
+			if ok {
+				e, ok, err := l.read(&h, key, buf)
+				if err != nil || e.Tombstone || hidden(e.Revision, above) {
 					return Entry{}, false, err
 				}
-				if ok {
-					if e.Tombstone || hidden(e.Revision, above) {
-						break
-					}
-					return e, true, nil
-				}
+				return e, ok, nil
 			}
 		}
 		switch {

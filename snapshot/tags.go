@@ -35,23 +35,13 @@ type tagged struct {
 	tags  tags
 }
 
-// lacks reports, as far as that is known for nothing, that a layer says nothing
-// of any key with this hash.
-func (l *Layer) lacks(sum uint64) bool {
-	if l.buckets == 0 {
-		return true
-	}
-	if !l.tagged.made.Load() {
-		if sum%tagSample == 0 && l.buckets <= tagLimit {
-			l.ask()
-		}
-		return false
-	}
-	t := l.tagged.tags
+// lack reports whether tags rule out every key with this hash. They must be made.
+func (t *tagged) lack(sum, probes uint64) bool {
+	all := t.tags
 	tag := uint64(uint16(sum)) * lane
-	number, _ := bits.Mul64(sum, uint64(len(t)))
-	for range l.probes + 1 {
-		b := &t[number]
+	number, _ := bits.Mul64(sum, uint64(len(all)))
+	for range probes + 1 {
+		b := &all[number]
 		// A lane without a difference borrows from the one above, so that this
 		// finds all that are equal, and only over one of those others as well.
 		x, y := b[0]^tag, b[1]^tag
@@ -61,7 +51,7 @@ func (l *Layer) lacks(sum uint64) bool {
 		if b[1]>>48 == 0 {
 			break
 		}
-		if number++; number == uint64(len(t)) {
+		if number++; number == uint64(len(all)) {
 			number = 0
 		}
 	}
@@ -70,7 +60,7 @@ func (l *Layer) lacks(sum uint64) bool {
 
 // ask counts a question and makes the tags when it is time.
 func (l *Layer) ask() {
-	if l.tagged.asked.Add(4*tagSample) < int64(l.buckets) || l.tagged.tried.Swap(true) {
+	if l.buckets > tagLimit || l.tagged.asked.Add(4*tagSample) < int64(l.buckets) || l.tagged.tried.Swap(true) {
 		return
 	}
 	t := make(tags, l.buckets)
