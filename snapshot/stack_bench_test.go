@@ -6,8 +6,7 @@ import (
 )
 
 // piled returns a base of n keys under deltas of some thousand: half of them
-// overwrite keys of the base, half are new. Each of the layers has a horizon of
-// another dictionary if asked to.
+// overwrite keys of the base, half are new.
 func piled(t testing.TB, n, deltas, each int) Stack {
 	t.Helper()
 	var s Stack

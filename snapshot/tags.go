@@ -20,7 +20,7 @@ type tags [][2]uint64 // a bucket: its tags in seven lanes of 16 bits, the highe
 // them. They are not made for a large layer: there is one of that kind in a
 // stack, or two, and whoever asks just then waits for all of them.
 const (
-	tagLimit  = 1 << 16 // buckets: 1 MiB of tags, for 300,000 entries
+	tagLimit  = 1 << 15 // buckets: 512 KiB of tags, for 150,000 entries
 	tagSample = 16      // of so many questions one is counted, lest many processors meet at the counter
 )
 

@@ -56,7 +56,7 @@ func TestTags(t *testing.T) {
 func TestTagLanes(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	some := []uint64{0, 1, 2, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff}
-	for range 200_000 {
+	for range 50_000 {
 		var b [bucketSize]byte
 		b[bucketCount] = byte(rnd.IntN(bucketSlots + 1))
 		b[bucketFlags] = byte(rnd.IntN(2))
@@ -97,7 +97,7 @@ func TestTagsOfNone(t *testing.T) {
 // is right and what is not found is not there.
 func TestTagsOfDamaged(t *testing.T) {
 	headers, entries := sample()
-	for i := range 30 {
+	for i := range 12 {
 		entries = append(entries, Entry{Dict: 7, Key: fmt.Sprint("more", i), Revision: 170, Value: []byte("v")})
 	}
 	data := build(t, 100, 200, headers, entries)
@@ -116,7 +116,7 @@ func TestTagsOfDamaged(t *testing.T) {
 	}
 	without := 0
 	for at := Reserved; at < len(data); at++ {
-		for _, x := range []byte{1, 0x80, 0xff} {
+		for _, x := range []byte{1, 0xff} {
 			early := open(t, data)
 			require.True(t, early.tag())
 			data[at] ^= x
@@ -130,7 +130,7 @@ func TestTagsOfDamaged(t *testing.T) {
 			data[at] ^= x
 		}
 	}
-	require.Equal(t, int(whole.buckets)*bucketSize*3, without, "damage of the index went unnoticed")
+	require.Equal(t, int(whole.buckets)*bucketSize*2, without, "damage of the index went unnoticed")
 }
 
 // Many ask a layer at once, and one of them makes its tags.
