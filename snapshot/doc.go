@@ -110,6 +110,11 @@
 // layer. The checksums find accidents; who forges them can of course change
 // what a layer says, but gains no more than that.
 //
+// Two things are copied once, verified, and believed from then on: the headers
+// of dictionaries if there are few, and of a small layer that is asked often the
+// tags of its index. They can say nothing that the layer did not say when they
+// were copied.
+//
 // # Caveats
 //
 // A file that is cut short while it is mapped is beyond this package: the

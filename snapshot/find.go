@@ -13,14 +13,19 @@ import (
 // Entry.Key is the key given. Error: *[errs.CorruptError].
 func (l *Layer) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
 	var h head
-	ok, err := l.locate(&h, dict, key)
+	ok, err := l.locate(&h, l.hash.sum(dict, key), dict, key)
 	if err != nil || !ok {
 		runtime.KeepAlive(l)
 		return Entry{}, false, err
 	}
+	return l.read(&h, key, buf)
+}
+
+// read returns the entry that was located, verified.
+func (l *Layer) read(h *head, key string, buf []byte) (Entry, bool, error) {
 	value := append(buf[:0], l.data[h.valueAt:h.end]...)
 	runtime.KeepAlive(l)
-	if err := l.verify(&h, key, value); err != nil {
+	if err := l.verify(h, key, value); err != nil {
 		return Entry{}, false, err
 	}
 	return h.entry(key, value), true, nil
@@ -29,7 +34,7 @@ func (l *Layer) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
 // has reports whether the layer says anything of a key.
 func (l *Layer) has(dict uint64, key string) (bool, error) {
 	var h head
-	ok, err := l.locate(&h, dict, key)
+	ok, err := l.locate(&h, l.hash.sum(dict, key), dict, key)
 	if ok && err == nil {
 		err = l.verify(&h, key, l.data[h.valueAt:h.end])
 	}
@@ -37,13 +42,19 @@ func (l *Layer) has(dict uint64, key string) (bool, error) {
 	return ok && err == nil, err
 }
 
-// locate finds the entry of a key. The head it leaves in h is still to be
+// locate finds the entry of a key with its hash. The head it leaves in h is still to be
 // verified, with the key given and a copy of the value.
-func (l *Layer) locate(h *head, dict uint64, key string) (bool, error) {
-	if l.buckets == 0 {
+func (l *Layer) locate(h *head, sum, dict uint64, key string) (bool, error) {
+	switch {
+	case l.buckets == 0:
 		return false, nil
+	case l.tagged.made.Load():
+		if l.tagged.lack(sum, l.probes) {
+			return false, nil
+		}
+	case sum%tagSample == 0:
+		l.ask()
 	}
-	sum := l.hash.sum(dict, key)
 	number, _ := bits.Mul64(sum, l.buckets)
 	for range l.probes + 1 {
 		var b [bucketSize]byte

@@ -26,6 +26,7 @@ type Layer struct {
 	at                  layout
 
 	cached []dictEntry // all of the dictionary headers, if they are few and whole
+	tagged tagged
 }
 
 // cacheLimit is how many dictionary headers a layer may have to keep private
@@ -227,16 +228,6 @@ func (l *Layer) cachedDict(dict uint64) (int, bool) {
 		}
 	}
 	return low, low < len(l.cached) && l.cached[low].Dict == dict
-}
-
-// without reports, as far as that is known for nothing, that a layer has no
-// entries of a dictionary.
-func (l *Layer) without(dict uint64) bool {
-	if l.cached == nil {
-		return false
-	}
-	i, ok := l.cachedDict(dict)
-	return !ok || l.cached[i].Entries == 0
 }
 
 // readDict reads dictionary header i, which must exist.

@@ -11,13 +11,16 @@ import (
 // one goroutine.
 //
 // Entries are read twice, once to find out which survive and how much room
-// they take, once to copy them. In between a merge remembers one bit an entry
-// and what it keeps of dictionary headers and externals.
+// they take, newest first, once to copy them, oldest first. In between a merge
+// remembers one bit an entry and what it keeps of dictionary headers and
+// externals; in the first pass also where the entries of the newer layers lie,
+// which takes 12 bytes each, and 12 MiB at most.
 type Merge struct {
 	plan
 	layers []*Layer
 	base   bool
-	keep   []uint64 // a bit an entry, in the order of [Merge.walk]
+	keep   []uint64 // a bit an entry, in the order in which they are copied
+	said   *said    // by the newer layers, in the first pass
 }
 
 // PlanMerge finds out what becomes of layers, oldest first, each beginning
@@ -32,6 +35,11 @@ type Merge struct {
 // Unless it is nil, progress is called every few thousand entries; its error
 // ends the work and is returned. Other errors: *[errs.CorruptError].
 func PlanMerge(layers []*Layer, base bool, progress func() error) (*Merge, error) {
+	return planMerge(layers, base, saidEntries, progress)
+}
+
+// planMerge is [PlanMerge] that remembers so many entries at most.
+func planMerge(layers []*Layer, base bool, remembered uint64, progress func() error) (*Merge, error) {
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("snapshot: nothing to merge")
 	}
@@ -49,7 +57,9 @@ func PlanMerge(layers []*Layer, base bool, progress func() error) (*Merge, error
 		total += l.entries
 	}
 	m.keep = make([]uint64, (total+63)/64)
+	m.said = newSaid(layers, remembered)
 	err := m.walk(progress, m.consider)
+	m.said = nil
 	if err != nil {
 		return nil, fmt.Errorf("plan merge: %w", err)
 	}
@@ -104,8 +114,9 @@ func (m *Merge) Build(dst []byte, progress func() error) error {
 // step is one entry met on the way through the layers.
 type step struct {
 	walker
-	number uint64   // counts the entries of all layers
-	newer  []*Layer // those newer than the entry's that have entries of its dictionary
+	number uint64   // counts the entries of all layers, oldest first in each dictionary
+	layer  int      // in which the entry lies
+	newer  []*Layer // those newer than it that have entries of its dictionary and are not remembered
 	above  uint64   // the highest horizon of the newer ones
 }
 
@@ -113,10 +124,15 @@ type step struct {
 func (m *Merge) consider(s *step) error {
 	h := &s.head
 	dead := h.flags&flagTombstone != 0
-	if dead && m.base || hidden(h.revision, s.above) {
+	useless := dead && m.base || hidden(h.revision, s.above)
+	if useless && s.layer < m.said.first {
 		return nil
 	}
-	if over, err := overruled(s.newer, s.dict, view(s.key)); over || err != nil {
+	over, err := m.said.again(s.layer, h, view(s.key))
+	if over || useless || err != nil {
+		return err
+	}
+	if over, err = overruled(s.newer, s.dict, view(s.key)); over || err != nil {
 		return err
 	}
 	m.keep[s.number/64] |= 1 << (s.number % 64)
@@ -135,7 +151,8 @@ func (m *Merge) consider(s *step) error {
 }
 
 // walk goes through all dictionaries, ascending, and within each through the
-// layers, oldest first. The first time it also collects the headers.
+// layers, oldest first. The first time that is newest first, and it also
+// collects the headers.
 func (m *Merge) walk(progress func() error, visit func(*step) error) error {
 	defer runtime.KeepAlive(m.layers)
 	var (
@@ -205,49 +222,67 @@ func (m *Merge) addHeader(dict uint64, heads []dictEntry, has []bool) {
 
 // walkDict visits the entries of one dictionary.
 func (m *Merge) walkDict(dict uint64, heads []dictEntry, has []bool, s *step, t *ticker, visit func(*step) error) error {
-	mine := func(i int) bool { return has[i] && heads[i].Dict == dict }
-	for i, l := range m.layers {
-		if !mine(i) || heads[i].Entries == 0 {
+	first := s.number
+	for k := range m.layers {
+		i := k
+		if m.said != nil {
+			i = len(m.layers) - 1 - k
+		}
+		if !has[i] || heads[i].Dict != dict || heads[i].Entries == 0 {
 			continue
 		}
-		s.newer, s.above = s.newer[:0], 0
+		s.number, s.layer, s.newer, s.above = first, i, s.newer[:0], 0
 		if heads[i].Horizon == Forever {
 			s.above = Forever // nothing of a freed dictionary is wanted, whatever the layer holds
 		}
-		for j := len(m.layers) - 1; j > i; j-- {
-			if mine(j) {
+		for j := len(m.layers) - 1; j >= 0; j-- {
+			switch {
+			case j == i || !has[j] || heads[j].Dict != dict:
+			case j < i:
+				s.number += heads[j].Entries
+			default:
 				s.above = max(s.above, heads[j].Horizon)
-				if heads[j].Entries > 0 {
+				if m.said != nil && j < m.said.first && heads[j].Entries > 0 {
 					s.newer = append(s.newer, m.layers[j])
 				}
 			}
 		}
-		if covered(l, s.above) {
-			s.number += heads[i].Entries
+		if covered(m.layers[i], s.above) {
 			continue
 		}
-		buf := s.buf
-		s.walker = l.walk(&heads[i])
-		s.buf = buf
-		for {
-			ok, err := s.next()
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			if s.number/64 >= uint64(len(m.keep)) {
-				return l.corrupt(offEntries, "more entries than the header says")
-			}
-			if err := visit(s); err != nil {
-				return err
-			}
-			s.number++
-			if err := t.tick(); err != nil {
-				return err
-			}
+		if err := m.walkLayer(&heads[i], s, t, visit); err != nil {
+			return err
+		}
+	}
+	s.number = first
+	for i := range heads {
+		if has[i] && heads[i].Dict == dict {
+			s.number += heads[i].Entries
 		}
 	}
 	return nil
+}
+
+// walkLayer visits the entries of one dictionary in one layer.
+func (m *Merge) walkLayer(d *dictEntry, s *step, t *ticker, visit func(*step) error) error {
+	l := m.layers[s.layer]
+	buf := s.buf
+	s.walker = l.walk(d)
+	s.buf = buf
+	for {
+		ok, err := s.next()
+		if err != nil || !ok {
+			return err
+		}
+		if s.number/64 >= uint64(len(m.keep)) {
+			return l.corrupt(offEntries, "more entries than the header says")
+		}
+		if err := visit(s); err != nil {
+			return err
+		}
+		s.number++
+		if err := t.tick(); err != nil {
+			return err
+		}
+	}
 }

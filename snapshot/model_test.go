@@ -133,6 +133,14 @@ func (m *model) merge(i, j int, base bool) {
 	require.NoError(m.t, err)
 	data := bytes.Repeat([]byte{0xee}, int(p.Size()))
 	require.NoError(m.t, p.Build(data, nil))
+	for _, remembered := range []uint64{0, m.rnd.Uint64N(100)} { // what is asked of layers instead comes to the same
+		q, err := planMerge(m.stack.Layers[i:j], base, remembered, nil)
+		require.NoError(m.t, err)
+		q.seed = p.seed
+		again := bytes.Repeat([]byte{0xee}, int(q.Size()))
+		require.NoError(m.t, q.Build(again, nil))
+		require.Equal(m.t, data, again)
+	}
 	l := open(m.t, data)
 	require.Equal(m.t, p.Len(), l.Len())
 	require.Equal(m.t, p.Tombstones(), l.Tombstones())

@@ -34,32 +34,46 @@ func (s Stack) Size() int64 {
 // see [Layer.Find]. A tombstone and a horizon both mean "not found". Error:
 // *[errs.CorruptError].
 func (s Stack) Find(dict uint64, key string, buf []byte) (Entry, bool, error) {
+	defer runtime.KeepAlive(s.Layers)
+	var h head
 	var above uint64 // the highest horizon of the layers above
 	for i := len(s.Layers) - 1; i >= 0; i-- {
 		l := s.Layers[i]
 		if covered(l, above) {
 			break
 		}
-		if !l.without(dict) {
-			e, ok, err := l.Find(dict, key, buf)
+		var known *dictEntry // the layer's header of dict, if that is known for nothing
+		if l.cached != nil {
+			at, ok := l.cachedDict(dict)
+			if !ok {
+				continue
+			}
+			known = &l.cached[at]
+		}
+		if known == nil || known.Entries > 0 {
+			ok, err := l.locate(&h, l.hash.sum(dict, key), dict, key)
 			if err != nil {
 				return Entry{}, false, err
 			}
 			if ok {
-				if e.Tombstone || hidden(e.Revision, above) {
-					break
+				e, ok, err := l.read(&h, key, buf)
+				if err != nil || e.Tombstone || hidden(e.Revision, above) {
+					return Entry{}, false, err
 				}
-				return e, true, nil
+				return e, ok, nil
 			}
 		}
-		if i == 0 {
-			break
+		switch {
+		case i == 0:
+		case known != nil:
+			above = max(above, known.Horizon)
+		default:
+			h, _, err := l.Header(dict)
+			if err != nil {
+				return Entry{}, false, err
+			}
+			above = max(above, h.Horizon)
 		}
-		h, _, err := l.Header(dict)
-		if err != nil {
-			return Entry{}, false, err
-		}
-		above = max(above, h.Horizon)
 	}
 	return Entry{}, false, nil
 }
