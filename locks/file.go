@@ -7,9 +7,9 @@ import (
 	"os"
 	"structs"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/peers"
 )
 
@@ -25,7 +25,7 @@ const (
 // contents is what a lock file holds. All zero is a file that nobody has used.
 type contents struct {
 	_      structs.HostLayout
-	header atomic.Uint64
+	header failpoint.Uint64
 	_      [56]byte
 	words  [7]Word // the first is the lock, the others are reserved
 	peers  peers.Section

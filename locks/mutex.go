@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/futex"
 	"github.com/ultradict/go/internal/pin"
 )
@@ -171,7 +172,7 @@ func (m *Mutex) Unlock() {
 		pin.Unpin()
 	}
 	if wake {
-		futex.Wake(&m.word.state, 1)
+		futex.Wake(failpoint.Atomic32(&m.word.state), 1)
 	}
 }
 

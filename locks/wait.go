@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/futex"
 	"github.com/ultradict/go/internal/pin"
 )
@@ -104,7 +105,7 @@ func (m *Mutex) compete(ctx context.Context, end limit) error {
 		// Others may sleep beside us, and whoever wakes us takes the bit away:
 		// from now on we take the lock with the bit set.
 		slept, take = true, m.id|waiters
-		if futex.Wait(&m.word.state, s, left) {
+		if futex.Wait(failpoint.Atomic32(&m.word.state), s, left) {
 			period = firstSleep // it moves: no need for patience
 		} else {
 			period = min(2*period, longSleep)
@@ -170,7 +171,7 @@ func (m *Mutex) takeOver(last bool) bool {
 				// Closed while we asked: it did not see us, and the participant
 				// may have left by now.
 				if m.letGo() {
-					futex.Wake(&m.word.state, 1)
+					futex.Wake(failpoint.Atomic32(&m.word.state), 1)
 				}
 				return false
 			}
@@ -195,7 +196,7 @@ func (m *Mutex) passOn() {
 	for range maxTries {
 		switch s := m.word.state.Load(); {
 		case s == 0:
-			futex.Wake(&m.word.state, 1)
+			futex.Wake(failpoint.Atomic32(&m.word.state), 1)
 			return
 		case s&waiters != 0 || m.word.state.CompareAndSwap(s, s|waiters):
 			return // the owner will wake somebody

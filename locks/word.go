@@ -2,8 +2,9 @@ package locks
 
 import (
 	"structs"
-	"sync/atomic"
 	"time"
+
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // These are part of the format.
@@ -20,12 +21,12 @@ const (
 // reaches it through a [Mutex] of its own.
 type Word struct {
 	_         structs.HostLayout
-	state     atomic.Uint32 // id of the owner | waiters
+	state     failpoint.Uint32 // id of the owner | waiters
 	_         [4]byte
-	claim     atomic.Int64  // when somebody last asked whether the owner lives
-	seen      atomic.Uint64 // an owner that others wait for, and since when
-	takeovers atomic.Uint64
-	waits     atomic.Uint64
+	claim     failpoint.Int64  // when somebody last asked whether the owner lives
+	seen      failpoint.Uint64 // an owner that others wait for, and since when
+	takeovers failpoint.Uint64
+	waits     failpoint.Uint64
 	_         [24]byte
 }
 

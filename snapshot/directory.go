@@ -3,9 +3,9 @@ package snapshot
 import (
 	"slices"
 	"structs"
-	"sync/atomic"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // Part of the format.
@@ -29,7 +29,7 @@ const (
 // only the step from one word to the next can be seen.
 type Directory struct {
 	_        structs.HostLayout
-	sequence atomic.Uint64
+	sequence failpoint.Uint64
 	_        [56]byte
 	slots    [2]directorySlot
 	_        [832]byte
@@ -39,9 +39,9 @@ type Directory struct {
 // slot that a slow reader still copies.
 type directorySlot struct {
 	_     structs.HostLayout
-	sum   atomic.Uint64 // checksum << 32 | number of layers
+	sum   failpoint.Uint64 // checksum << 32 | number of layers
 	_     [56]byte
-	words [MaxLayers * listedWords]atomic.Uint64
+	words [MaxLayers * listedWords]failpoint.Uint64
 }
 
 // Listed is a layer as the [Directory] lists it.

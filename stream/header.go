@@ -2,9 +2,9 @@ package stream
 
 import (
 	"structs"
-	"sync/atomic"
 
 	"github.com/ultradict/go/internal/bell"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // Sizes; part of the format.
@@ -23,10 +23,10 @@ const ended = 1 << 63
 // its own.
 type Header struct {
 	_     structs.HostLayout
-	head  atomic.Uint64 // end of the last record; top bit: the stream has ended
+	head  failpoint.Uint64 // end of the last record; top bit: the stream has ended
 	_     [56]byte
-	tail  atomic.Uint64 // everything below may be overwritten at any moment
-	floor atomic.Uint64 // everything below may be given up by the next writer
+	tail  failpoint.Uint64 // everything below may be overwritten at any moment
+	floor failpoint.Uint64 // everything below may be given up by the next writer
 	_     [48]byte
 	bell  bell.Word
 	// Chunk n is described by slots[n mod MaxChunks], valid when number == n+1.
@@ -35,8 +35,8 @@ type Header struct {
 
 type slot struct {
 	_       structs.HostLayout
-	number  atomic.Uint64 // chunk number + 1; stored after segment
-	segment atomic.Uint64
+	number  failpoint.Uint64 // chunk number + 1; stored after segment
+	segment failpoint.Uint64
 }
 
 // HeaderSize is the size of a Header in bytes; part of the format.

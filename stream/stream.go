@@ -11,6 +11,7 @@ import (
 
 	"github.com/ultradict/go/internal/bell"
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // Errors of this package.
@@ -139,7 +140,7 @@ func (s *Stream) First() uint64 { return uint64(s.cfg.Chunk) }
 // HeadWord is the word that every append moves: a reader that stands at a
 // position is up to date exactly when the word equals it. After [Stream.End]
 // it equals no position.
-func (s *Stream) HeadWord() *atomic.Uint64 { return &s.h.head }
+func (s *Stream) HeadWord() *atomic.Uint64 { return failpoint.Atomic64(&s.h.head) }
 
 // Head is the end of the last record.
 func (s *Stream) Head() uint64 { return s.h.head.Load() &^ ended }

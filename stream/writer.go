@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // writer is what this process keeps between appends. All of it belongs to
@@ -202,12 +203,16 @@ func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint6
 	if pad != nil {
 		rest := uint64(s.cfg.Chunk) - p.head&mask
 		length := uint32(rest-frameSize) | uint32(padding)<<30
+		failpoint.Step("padding")
 		putFrame(pad.Bytes[p.head&mask:], length, mix(0, p.head, length))
 	}
 	mem := chunk.Bytes[p.start&mask:]
 	length := uint32(p.n) | uint32(kind)<<30
+	failpoint.Step("payload")
 	copy(mem[frameSize:frameSize+p.n], payload)
+	failpoint.Step("frame")
 	putFrame(mem, length, mix(sum, p.start, length))
+	failpoint.Step("frame")
 	end = p.start + uint64(frameBytes(p.n))
 	// By CAS: the stream may have been ended since Reserve.
 	if !s.h.head.CompareAndSwap(p.head, end) {

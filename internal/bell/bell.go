@@ -2,9 +2,9 @@ package bell
 
 import (
 	"structs"
-	"sync/atomic"
 	"time"
 
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/futex"
 )
 
@@ -19,7 +19,7 @@ const raised = 1
 // line. Any number of goroutines of any number of processes may use it.
 type Word struct {
 	_     structs.HostLayout
-	state atomic.Uint32
+	state failpoint.Uint32
 	_     [60]byte
 }
 
@@ -30,7 +30,7 @@ func (w *Word) Ring() {
 	// flag since then has seen the news of both.
 	v := w.state.Load()
 	if v&raised != 0 && w.state.CompareAndSwap(v, v+raised) {
-		futex.Wake(&w.state, 1<<30)
+		futex.Wake(failpoint.Atomic32(&w.state), 1<<30)
 	}
 }
 
@@ -43,5 +43,5 @@ func (w *Word) Sleep(d time.Duration, news func() bool) bool {
 	if news() {
 		return true
 	}
-	return futex.Wait(&w.state, v, min(d, Longest))
+	return futex.Wait(failpoint.Atomic32(&w.state), v, min(d, Longest))
 }

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"weak"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
 )
@@ -68,7 +68,9 @@ func (d *Dict) writeBody(ops []record.Op) (*shm.Segment, record.Ref, error) {
 	if err != nil {
 		return nil, record.Ref{}, err
 	}
+	failpoint.Step("fill body")
 	layout.Fill(draft.Bytes())
+	failpoint.Step("fill body")
 	name := draft.Name()
 	seg, err := draft.Publish()
 	if err != nil {
@@ -80,7 +82,7 @@ func (d *Dict) writeBody(ops []record.Op) (*shm.Segment, record.Ref, error) {
 
 // committed notes in a body where its record ended.
 func committed(seg *shm.Segment, end uint64) {
-	if w, ok := shm.At[atomic.Uint64](seg.Bytes(), committedOffset); ok {
+	if w, ok := shm.At[failpoint.Uint64](seg.Bytes(), committedOffset); ok {
 		w.Store(end)
 	}
 	runtime.KeepAlive(seg)

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"structs"
-	"sync/atomic"
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/peers"
 	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/locks"
@@ -60,11 +60,11 @@ type work struct {
 	_         structs.HostLayout
 	fold      lease
 	merge     lease
-	rollovers atomic.Uint64
-	merges    atomic.Uint64
-	growths   atomic.Uint64
-	conflicts atomic.Uint64
-	full      atomic.Uint32 // 1: the limit is reached, values are refused
+	rollovers failpoint.Uint64
+	merges    failpoint.Uint64
+	growths   failpoint.Uint64
+	conflicts failpoint.Uint64
+	full      failpoint.Uint32 // 1: the limit is reached, values are refused
 	_         [92]byte
 }
 

@@ -2,8 +2,9 @@ package core
 
 import (
 	"structs"
-	"sync/atomic"
 	"time"
+
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // lease says who works on something in the background. It is only a hint that
@@ -11,9 +12,9 @@ import (
 // worker that was robbed, is slow or wakes up late harms nothing.
 type lease struct {
 	_        structs.HostLayout
-	owner    atomic.Uint32 // participant id, 0 for nobody
+	owner    failpoint.Uint32 // participant id, 0 for nobody
 	_        [4]byte
-	progress atomic.Uint64 // moves as long as the owner works
+	progress failpoint.Uint64 // moves as long as the owner works
 	_        [16]byte
 }
 

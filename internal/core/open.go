@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/peers"
 	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/shm"
@@ -174,6 +175,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	if !ok {
 		return fmt.Errorf("control segment of %d bytes: %w", len(mem), errs.ErrCorrupt)
 	}
+	failpoint.Step("fill identity")
 	ident := &c.identity
 	ident.chunk, ident.chunks, ident.limit = chunk, chunks, limit
 	ident.created, ident.maxBytes, ident.mode = now(), cfg.MaxBytes, uint32(cfg.Mode)
@@ -183,6 +185,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	copy(ident.codec[:], cfg.Codec)
 	copy(ident.keyKind[:], cfg.KeyKind)
 	seal(mem)
+	failpoint.Step("fill identity")
 	str, err := stream.New(&c.stream, nil, stream.Config{Chunk: int(chunk), Chunks: int(chunks), Limit: int(limit), Segments: ringMemory{}})
 	if err != nil {
 		return err

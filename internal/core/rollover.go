@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/snapshot"
@@ -157,10 +158,12 @@ func (d *Dict) buildLayer(b layerBuilder, working func() error) (shm.Name, snaps
 		return shm.Name{}, snapshot.Listed{}, err
 	}
 	name := draft.Name()
+	failpoint.Step("fill layer")
 	if err := b.Build(draft.Bytes()[:b.Size()], working); err != nil {
 		d.settle(name)
 		return name, snapshot.Listed{}, errors.Join(fmt.Errorf("build layer: %w", err), draft.Discard())
 	}
+	failpoint.Step("fill layer")
 	if _, err := draft.Publish(); err != nil {
 		d.settle(name)
 		return name, snapshot.Listed{}, errors.Join(fmt.Errorf("publish layer: %w", err), draft.Discard())

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
-	"sync/atomic"
 	"time"
 
+	"github.com/ultradict/go/internal/failpoint"
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/stream"
@@ -175,7 +175,7 @@ func (d *Dict) committedAt(name shm.Name) uint64 {
 		return 0
 	}
 	defer seg.Close()
-	w, ok := shm.At[atomic.Uint64](seg.Bytes(), committedOffset)
+	w, ok := shm.At[failpoint.Uint64](seg.Bytes(), committedOffset)
 	if !ok {
 		return 0
 	}

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // The operations, without FUTEX_PRIVATE_FLAG (128): a private futex is found by
@@ -35,8 +37,10 @@ func wait(addr *atomic.Uint32, val uint32, timeout time.Duration) bool {
 }
 
 func wake(addr *atomic.Uint32, n int) int {
+	failpoint.Step("wake")
 	r, _, e := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(addr)),
 		opWake, uintptr(min(n, math.MaxInt32)), 0, 0, 0)
+	failpoint.Step("wake")
 	if e != 0 {
 		return 0
 	}

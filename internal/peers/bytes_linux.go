@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // supported says that this system has open-file-description locks.
@@ -41,6 +43,10 @@ func bytesFree(conn syscall.RawConn, offset, n int64) (bool, error) {
 // fcntl leaves l_pid zero, as these commands want it.
 func fcntl(conn syscall.RawConn, cmd int, lock *unix.Flock_t) error {
 	lock.Whence = io.SeekStart
+	if cmd == unix.F_OFD_SETLK {
+		failpoint.Step("lock byte")
+		defer failpoint.Step("lock byte")
+	}
 	var err error
 	if e := conn.Control(func(fd uintptr) {
 		for {

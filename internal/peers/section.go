@@ -2,7 +2,8 @@ package peers
 
 import (
 	"structs"
-	"sync/atomic"
+
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // These are part of the format.
@@ -27,7 +28,7 @@ const (
 // processes at once and never copied.
 type Section struct {
 	_     structs.HostLayout
-	next  atomic.Uint32 // the last id given out
+	next  failpoint.Uint32 // the last id given out
 	_     [60]byte
 	table [Slots]Entry
 }
@@ -39,24 +40,24 @@ type Section struct {
 // ready. Dying at any point leaves a slot whose id is dead, and that is free.
 type Entry struct {
 	_         structs.HostLayout
-	id        atomic.Uint32 // owner of the slot; 0 free
-	ready     atomic.Uint32 // equal to id once the fields below are the owner's
-	pid       atomic.Uint32 // process id in its own PID namespace
-	namespace atomic.Uint32 // inode of that PID namespace; 0 unknown
-	start     atomic.Uint64 // start of the process, clock ticks since boot; 0 unknown
-	joined    atomic.Int64  // Unix time, nanoseconds
+	id        failpoint.Uint32 // owner of the slot; 0 free
+	ready     failpoint.Uint32 // equal to id once the fields below are the owner's
+	pid       failpoint.Uint32 // process id in its own PID namespace
+	namespace failpoint.Uint32 // inode of that PID namespace; 0 unknown
+	start     failpoint.Uint64 // start of the process, clock ticks since boot; 0 unknown
+	joined    failpoint.Int64  // Unix time, nanoseconds
 
 	// Applied is the position that the participant's replica has reached.
-	Applied atomic.Uint64
+	Applied failpoint.Uint64
 
 	// Pin is the highest position that its open Views look at, 2⁶⁴−1 while one
 	// is about to choose; 0 for none.
-	Pin atomic.Uint64
+	Pin failpoint.Uint64
 
 	// Commits counts what the participants that had this slot have committed,
 	// one after the other: it is never reset, so that no crash can lose or
 	// double a figure. Owners only ever add to it.
-	Commits atomic.Uint64
+	Commits failpoint.Uint64
 
-	before atomic.Uint64 // Commits as its present owner found it
+	before failpoint.Uint64 // Commits as its present owner found it
 }

@@ -2,11 +2,11 @@ package peers
 
 import (
 	"fmt"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // maxTries bounds loops that end at once unless shared memory is damaged.
@@ -14,7 +14,7 @@ const maxTries = 1 << 12
 
 // takeID takes the next id whose byte nobody has locked and locks it. It locks
 // before it returns, so before the id can be seen in any word.
-func takeID(conn syscall.RawConn, next *atomic.Uint32) (uint32, error) {
+func takeID(conn syscall.RawConn, next *failpoint.Uint32) (uint32, error) {
 	for range maxTries {
 		last := next.Load()
 		if last >= MaxID {

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // Draft is a segment that nobody else sees yet: allocated in full, mapped and
@@ -73,7 +74,9 @@ func (d *Dir) Create(kind Kind, creator, seq uint32, size int64, id ID) (*Draft,
 		_ = f.Discard()
 		return nil, err
 	}
+	failpoint.Step("file header")
 	copy(f.seg.data, f.seg.header.bytes())
+	failpoint.Step("file header")
 	return f, nil
 }
 
@@ -119,7 +122,9 @@ func (f *Draft) Publish() (*Segment, error) {
 	if f.seg == nil {
 		return nil, fmt.Errorf("publish segment: %w", errs.ErrClosed)
 	}
+	failpoint.Step("file header")
 	copy(f.seg.data, f.seg.header.bytes()) // whatever was written over it
+	failpoint.Step("file header")
 	name := f.name.String()
 	err := f.d.do("publish", name, func(at int) error {
 		if f.named {

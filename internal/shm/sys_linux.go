@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // The system calls, each behind a small function of its own. Names that they
@@ -57,6 +59,15 @@ func toStatus(st *unix.Stat_t) status {
 	}
 }
 
+// change is retry for a call that changes something others can see: a step of
+// the protocol.
+func change(what string, call func() error) error {
+	failpoint.Step(what)
+	err := retry(call)
+	failpoint.Step(what)
+	return err
+}
+
 // retry repeats a system call that a signal interrupted.
 func retry(call func() error) error {
 	for {
@@ -67,10 +78,14 @@ func retry(call func() error) error {
 }
 
 func open(at int, name string, flags int, perm uint32) (fd int, err error) {
-	err = retry(func() (err error) {
+	call := func() (err error) {
 		fd, err = unix.Openat(at, name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW, perm)
 		return err
-	})
+	}
+	if flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0 {
+		return fd, change("create file", call)
+	}
+	err = retry(call)
 	return fd, err
 }
 
@@ -106,11 +121,11 @@ func sysCreateNamed(at int, name string) (fd int, err error) {
 // sysLink gives an unnamed file its name. It never replaces a file.
 func sysLink(fd, at int, name string) error {
 	proc := "/proc/self/fd/" + strconv.Itoa(fd)
-	err := retry(func() error { return unix.Linkat(cwd, proc, at, name, unix.AT_SYMLINK_FOLLOW) })
+	err := change("link", func() error { return unix.Linkat(cwd, proc, at, name, unix.AT_SYMLINK_FOLLOW) })
 	if err == unix.ENOENT {
 		// No /proc here, or the directory is gone. The direct way asks for
 		// privileges on older kernels, so it is not the first.
-		if e := retry(func() error { return unix.Linkat(fd, "", at, name, unix.AT_EMPTY_PATH) }); e == nil || e == unix.EEXIST {
+		if e := change("link", func() error { return unix.Linkat(fd, "", at, name, unix.AT_EMPTY_PATH) }); e == nil || e == unix.EEXIST {
 			return e
 		}
 	}
@@ -120,7 +135,7 @@ func sysLink(fd, at int, name string) error {
 // sysRenameNew renames a file within a directory, without replacing another
 // where the file system can promise that.
 func sysRenameNew(at int, from, to string) error {
-	err := retry(func() error { return unix.Renameat2(at, from, at, to, unix.RENAME_NOREPLACE) })
+	err := change("rename", func() error { return unix.Renameat2(at, from, at, to, unix.RENAME_NOREPLACE) })
 	if err == unix.EINVAL || err == unix.ENOSYS {
 		return sysRename(at, from, to)
 	}
@@ -128,19 +143,19 @@ func sysRenameNew(at int, from, to string) error {
 }
 
 func sysRename(at int, from, to string) error {
-	return retry(func() error { return unix.Renameat(at, from, at, to) })
+	return change("rename", func() error { return unix.Renameat(at, from, at, to) })
 }
 
 func sysMkdir(at int, name string, perm fs.FileMode) error {
-	return retry(func() error { return unix.Mkdirat(at, name, uint32(perm.Perm())) })
+	return change("mkdir", func() error { return unix.Mkdirat(at, name, uint32(perm.Perm())) })
 }
 
 func sysUnlink(at int, name string) error {
-	return retry(func() error { return unix.Unlinkat(at, name, 0) })
+	return change("unlink", func() error { return unix.Unlinkat(at, name, 0) })
 }
 
 func sysRmdir(at int, name string) error {
-	return retry(func() error { return unix.Unlinkat(at, name, unix.AT_REMOVEDIR) })
+	return change("rmdir", func() error { return unix.Unlinkat(at, name, unix.AT_REMOVEDIR) })
 }
 
 func sysStat(fd int) (status, error) {
@@ -157,11 +172,11 @@ func sysStatAt(at int, name string) (status, error) {
 }
 
 func sysChmod(fd int, perm fs.FileMode) error {
-	return retry(func() error { return unix.Fchmod(fd, uint32(perm.Perm())) })
+	return change("chmod", func() error { return unix.Fchmod(fd, uint32(perm.Perm())) })
 }
 
 func sysChgrp(fd int, gid uint32) error {
-	return retry(func() error { return unix.Fchown(fd, -1, int(gid)) })
+	return change("chown", func() error { return unix.Fchown(fd, -1, int(gid)) })
 }
 
 func sysRead(fd int, b []byte, off int64) (n int, err error) {
@@ -199,7 +214,10 @@ func sysAllocate(fd int, size int64) error {
 	step := int64(allocStep)
 	for off := int64(0); off < size; {
 		n := min(step, size-off)
-		switch err := unix.Fallocate(fd, 0, off, n); err {
+		failpoint.Step("allocate")
+		err := unix.Fallocate(fd, 0, off, n)
+		failpoint.Step("allocate")
+		switch err {
 		case nil:
 			off += n
 		case unix.EINTR:
@@ -217,7 +235,9 @@ func sysAllocate(fd int, size int64) error {
 func writeZeros(fd int, off, size int64) error {
 	zeros := make([]byte, min(size-off, 1<<20))
 	for off < size {
+		failpoint.Step("write zeros")
 		n, err := unix.Pwrite(fd, zeros[:min(int64(len(zeros)), size-off)], off)
+		failpoint.Step("write zeros")
 		if err == unix.EINTR {
 			continue
 		}
@@ -234,22 +254,29 @@ func sysMap(fd, size int, writable bool) ([]byte, error) {
 	if writable {
 		prot |= unix.PROT_WRITE
 	}
-	return unix.Mmap(fd, 0, size, prot, unix.MAP_SHARED)
+	var data []byte
+	err := change("map", func() (err error) {
+		data, err = unix.Mmap(fd, 0, size, prot, unix.MAP_SHARED)
+		return err
+	})
+	return data, err
 }
 
-func sysUnmap(b []byte) error { return unix.Munmap(b) }
+func sysUnmap(b []byte) error { return change("unmap", func() error { return unix.Munmap(b) }) }
 
 // sysLock takes the flock of an open description, or reports that another
 // description has it.
 func sysLock(fd int) (busy bool, err error) {
-	err = retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	err = change("flock", func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 	if err == unix.EWOULDBLOCK {
 		return true, nil
 	}
 	return false, err
 }
 
-func sysUnlock(fd int) error { return retry(func() error { return unix.Flock(fd, unix.LOCK_UN) }) }
+func sysUnlock(fd int) error {
+	return change("unlock", func() error { return unix.Flock(fd, unix.LOCK_UN) })
+}
 
 // device returns the numbers by which /proc/locks calls a device.
 func device(dev uint64) (major, minor uint32) { return unix.Major(dev), unix.Minor(dev) }
