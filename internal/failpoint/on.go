@@ -4,6 +4,7 @@ package failpoint
 
 import (
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -112,25 +113,21 @@ type Plan struct {
 
 // Site says where a point is.
 type Site struct {
-	Function string // of the package, without its path
-	File     string // base name
+	Path     string // of the file, relative to the module
 	Line     int
+	Function string // without its package
 	What     string // what Step was given
 }
 
-// String is the site in a word.
+// String is the site in a line: where, then in which function, then what.
 func (s Site) String() string {
-	name := s.Function + ":" + strconv.Itoa(s.Line)
-	if s.What != "" {
-		name += " " + s.What
-	}
-	return name
+	return strings.TrimSpace(s.Path + ":" + strconv.Itoa(s.Line) + " " + s.Function + " " + s.What)
 }
 
 const maxTrace = 1 << 17
 
 type passed struct {
-	pcs  [3]uintptr
+	pcs  [6]uintptr
 	what string
 }
 
@@ -198,19 +195,30 @@ func pass(skip int, what string) {
 	}
 }
 
-// site finds out where a point was: the innermost function that is not of this
-// package.
+// wrappers are functions that do a step for their callers, whose place it is that
+// counts.
+var wrappers = []string{"internal/shm.change", "internal/shm.open", "internal/peers.fcntl"}
+
+// module is the path of the module that this package belongs to.
+const module = "github.com/ultradict/go/"
+
+// site finds out where a point was: the innermost function that is neither of this
+// package nor a wrapper.
 func (p *passed) site() Site {
 	frames := runtime.CallersFrames(p.pcs[:])
 	for {
 		f, more := frames.Next()
-		if !more || !strings.Contains(f.Function, "/internal/failpoint.") {
-			return Site{
-				Function: f.Function[strings.LastIndexByte(f.Function, '/')+1:],
-				File:     f.File[strings.LastIndexByte(f.File, '/')+1:],
-				Line:     f.Line,
-				What:     p.what,
-			}
+		name := strings.TrimPrefix(f.Function, module)
+		if more && (strings.HasPrefix(name, "internal/failpoint.") || slices.Contains(wrappers, name)) {
+			continue
+		}
+		slash := strings.LastIndexByte(name, '/') + 1
+		dot := slash + strings.IndexByte(name[slash:], '.')
+		return Site{
+			Path:     name[:dot] + f.File[strings.LastIndexByte(f.File, '/'):],
+			Line:     f.Line,
+			Function: name[dot+1:],
+			What:     p.what,
 		}
 	}
 }

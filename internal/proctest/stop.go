@@ -7,6 +7,13 @@ func (p *Proc) Stop() {
 	p.stop()
 }
 
+// AwaitStop returns when the process has stopped itself and all its threads stand
+// still.
+func (p *Proc) AwaitStop() {
+	p.t.Helper()
+	p.awaitStop()
+}
+
 // Cont lets a stopped process go on (SIGCONT).
 func (p *Proc) Cont() {
 	p.t.Helper()

@@ -11,6 +11,11 @@ import (
 func (p *Proc) stop() {
 	p.t.Helper()
 	p.Signal(syscall.SIGSTOP)
+	p.awaitStop()
+}
+
+func (p *Proc) awaitStop() {
+	p.t.Helper()
 	for deadline := time.Now().Add(patience); !p.stopped(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("role %s (process %d) did not stop within %v", p.role, p.PID(), patience)

@@ -8,3 +8,5 @@ func (p *Proc) stop() {
 }
 
 func (p *Proc) cont() {}
+
+func (p *Proc) awaitStop() { p.stop() }

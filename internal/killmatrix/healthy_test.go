@@ -1,0 +1,69 @@
+//go:build ultradict_failpoints
+
+package killmatrix
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ultradict/go/ultradict"
+)
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// requireHealthy checks that survivor and newcomer see the same state, one of those
+// that are possible, that both can write, and that nothing is left over. It closes
+// them.
+func (tr *trial) requireHealthy(possible ...state) {
+	newcomer, err := tr.sc.open(tr.dir, ultradict.WithLockTimeout(2*time.Second))
+	require.NoError(tr, err, "open after it")
+	seen := tr.read(newcomer)
+	handles := []*ultradict.Dict{newcomer}
+	if tr.survivor != nil {
+		require.Equal(tr, seen, tr.read(tr.survivor), "survivor and newcomer differ")
+		handles = append(handles, tr.survivor)
+	}
+	found := tr.sc.loose
+	for _, s := range possible {
+		found = found || same(seen, s)
+	}
+	if !found {
+		require.Equal(tr, possible[0], seen, "%d possible states", len(possible))
+	}
+	if tr.sc.loose { // it may be full
+		require.NoError(tr, newcomer.Clear())
+		require.Eventually(tr, func() bool { return newcomer.Set("last", "word") == nil }, 10*time.Second, 20*time.Millisecond)
+	}
+	for _, d := range handles {
+		require.NoError(tr, d.Set("last", "word"))
+		v, err := newcomer.Get("last")
+		require.NoError(tr, err)
+		require.Equal(tr, "word", v)
+		_, err = d.Delete("last")
+		require.NoError(tr, err)
+	}
+	for _, d := range handles {
+		require.NoError(tr, d.Close())
+	}
+}
+
+// read is the state without the keys of those who are not the victim.
+func (tr *trial) read(d *ultradict.Dict) state {
+	s := state{}
+	for e, err := range d.Entries() {
+		require.NoError(tr, err)
+		switch e.Key {
+		case "alive", "moved", "h0", "h1":
+		default:
+			s[e.Key], err = ultradict.As[string](e.Value, nil)
+			require.NoError(tr, err)
+		}
+	}
+	n, err := d.Len()
+	require.NoError(tr, err)
+	require.GreaterOrEqual(tr, n, len(s))
+	return s
+}

@@ -1,0 +1,345 @@
+//go:build ultradict_failpoints
+
+package killmatrix
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ultradict/go/internal/proctest"
+	"github.com/ultradict/go/ultradict"
+)
+
+var (
+	full  = flag.Bool("full", false, "kill and stop at every point, not at some of each site")
+	only  = flag.String("scenario", "", "the one scenario to run")
+	point = flag.Uint64("point", 0, "the one point to kill or stop at")
+	seed  = flag.Uint64("seed", 0, "seed of what is chosen at random; 0 for another one each time")
+	limit = flag.Duration("limit", 0, "how long after a death the next write may take; 0 for as long as it likes")
+)
+
+// side is how many victims are at work at the same time: they wait most of the time.
+const side = 6
+
+// figures are what all runs together have shown.
+type figures struct {
+	mu       sync.Mutex
+	kills    int
+	further  int // deaths of those who came after
+	stops    int
+	held     int // of the stopped, those who had the lock
+	missed   int // runs that ended before their point
+	recovery []taken
+	sites    map[string]int
+}
+
+type taken struct {
+	time time.Duration
+	site string
+}
+
+var shown = figures{sites: map[string]int{}}
+
+func (f *figures) count(site string, update func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if where, _, ok := strings.Cut(site, " "); ok {
+		f.sites[where]++
+	}
+	update()
+}
+
+// TestKill kills the victim of each scenario at its points.
+func TestKill(t *testing.T) { overPoints(t, (*trial).kill) }
+
+// TestStop stops the victim at its points, lets the world move on, and continues it.
+func TestStop(t *testing.T) { overPoints(t, (*trial).stop) }
+
+func overPoints(t *testing.T, run func(*trial)) {
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
+	t.Logf("-seed %d", from)
+	for i, sc := range scenarios {
+		if *only != "" && sc.name != *only {
+			continue
+		}
+		random := rand.New(rand.NewPCG(from, uint64(i)))
+		t.Run(sc.name, func(t *testing.T) {
+			points := sc.choose(t, random)
+			t.Logf("%d points are tried", len(points))
+			random.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+			for w := range side {
+				t.Run(strconv.Itoa(w), func(t *testing.T) {
+					t.Parallel()
+					own := rand.New(rand.NewPCG(from, uint64(i*side+w)))
+					for n := w; n < len(points); n += side {
+						run(&trial{T: t, Rand: own, sc: sc, at: points[n]})
+						if t.Failed() {
+							t.Logf("again: -scenario %s -point %d", sc.name, points[n])
+							return
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// choose runs the scenario once without harm and returns the numbers of the points
+// to be tried.
+func (sc *scenario) choose(t *testing.T, random *rand.Rand) []uint64 {
+	if *point != 0 {
+		return []uint64{*point}
+	}
+	tr := &trial{T: t, Rand: random, sc: sc}
+	tr.prepare()
+	p := tr.start("victim", 0, "kill")
+	var sites []string
+	for {
+		line, ok := p.TryLine()
+		require.True(t, ok, "the victim ended early")
+		if site, ok := strings.CutPrefix(line, "site "); ok {
+			sites = append(sites, site)
+		}
+		require.False(t, strings.HasPrefix(line, "failed"), line)
+		if strings.HasPrefix(line, "points ") {
+			break
+		}
+	}
+	require.NoError(t, p.Wait())
+	tr.finish(len(sc.steps))
+	if *full {
+		all := make([]uint64, len(sites)+len(sites)/20)
+		for i := range all {
+			all[i] = uint64(i + 1)
+		}
+		return all
+	}
+	// Both points of each step, at its first time and at some other.
+	where := map[string][]uint64{}
+	for i, s := range sites {
+		where[s] = append(where[s], uint64(i+1))
+	}
+	var some []uint64
+	for _, at := range where {
+		some = append(some, at[:min(2, len(at))]...)
+		if len(at) > 2 {
+			some = append(some, at[random.IntN(len(at)-2)+2])
+		}
+	}
+	slices.Sort(some)
+	return some
+}
+
+// trial is one victim.
+type trial struct {
+	*testing.T
+	*rand.Rand
+	sc       *scenario
+	at       uint64
+	dir      string
+	survivor *ultradict.Dict // attached before the victim; nil if that creates the dictionary
+}
+
+// prepare makes the directory and what the scenario finds.
+func (tr *trial) prepare() {
+	dir, err := os.MkdirTemp("/dev/shm", "ultradict-test-")
+	require.NoError(tr, err)
+	tr.dir = dir
+	tr.Cleanup(func() { require.NoError(tr, os.RemoveAll(dir)) })
+	if tr.sc.fresh {
+		return
+	}
+	tr.survivor, err = tr.sc.open(dir, ultradict.WithLockTimeout(2*time.Second))
+	require.NoError(tr, err)
+	for _, s := range tr.sc.setup {
+		require.NoError(tr, s.do(tr.survivor))
+	}
+}
+
+func (tr *trial) start(role string, at uint64, action string, more ...string) *proctest.Proc {
+	return proctest.Start(tr.T, role, append([]string{tr.dir, tr.sc.name, fmt.Sprint(at), action}, more...)...)
+}
+
+// follow reads what the victim says until it reaches its point, whose site it
+// returns, or its end, and how many of its steps had returned.
+func (tr *trial) follow(p *proctest.Proc) (acked int, site string, reached bool) {
+	for {
+		line, ok := p.TryLine()
+		require.True(tr, ok, "the victim ended without a word")
+		word, rest, _ := strings.Cut(line, " ")
+		switch word {
+		case "ack":
+			acked, _ = strconv.Atoi(rest)
+		case "at":
+			return acked, rest, true
+		case "points":
+			return acked, "", false
+		default:
+			require.Fail(tr, "the victim says: "+line)
+		}
+	}
+}
+
+// kill lets the victim die at the point, and others after it.
+func (tr *trial) kill() {
+	tr.prepare()
+	p := tr.start("victim", tr.at, "kill")
+	acked, site, reached := tr.follow(p)
+	if !reached {
+		require.NoError(tr, p.Wait())
+		shown.count("", func() { shown.missed++ })
+		tr.finish(acked)
+		return
+	}
+	begin := time.Now()
+	if tr.survivor != nil {
+		err := tr.write(tr.survivor)
+		took := time.Since(begin)
+		if !(tr.sc.gone && acked == len(tr.sc.steps)) {
+			require.NoError(tr, err, "the survivor's next write, at %s", site)
+		}
+		shown.count(site, func() { shown.recovery = append(shown.recovery, taken{took, site}) })
+		if *limit > 0 {
+			require.LessOrEqual(tr, took, *limit, "the survivor's next write, at %s", site)
+		}
+	}
+	require.Error(tr, p.Wait(), "it was to be killed")
+	shown.count(site, func() { shown.kills++ })
+	for i := range 2 {
+		h := tr.start("helper", uint64(1+tr.IntN(1500)), "kill", fmt.Sprint("h", i))
+		for {
+			if _, ok := h.TryLine(); !ok {
+				break
+			}
+		}
+		if h.Wait() != nil {
+			shown.count("", func() { shown.further++ })
+		}
+	}
+
+	tr.finish(acked)
+}
+
+// write is something that must succeed: a Set, or where there may be no space what
+// makes the dictionary smaller.
+func (tr *trial) write(d *ultradict.Dict) error {
+	if tr.sc.loose {
+		return d.Clear()
+	}
+	return d.Set("alive", "yes")
+}
+
+// stop stops the victim at the point, and continues it when much has changed.
+func (tr *trial) stop() {
+	tr.prepare()
+	p := tr.start("victim", tr.at, "stop")
+	acked, site, reached := tr.follow(p)
+	if reached {
+		defer p.Signal(syscall.SIGCONT)
+		p.AwaitStop()
+		held := tr.moveOn(p.PID(), site)
+		shown.count(site, func() {
+			shown.stops++
+			if held {
+				shown.held++
+			}
+		})
+		p.Cont()
+		more, _, _ := tr.follow(p)
+		acked = max(acked, more)
+	}
+	require.NoError(tr, p.Wait())
+	require.Equal(tr, len(tr.sc.steps), acked)
+
+	tr.finish(acked)
+}
+
+// moveOn lets the others do what they do while the victim stands still. It reports
+// whether that had the lock: then they can do nothing but wait, and are told whom for.
+func (tr *trial) moveOn(pid int, site string) (held bool) {
+	other, err := tr.sc.open(tr.dir, ultradict.WithLockTimeout(50*time.Millisecond))
+	var locked *ultradict.LockError
+	if tr.sc.gone && err == nil {
+		defer other.Close()
+		return false
+	}
+	if err != nil {
+		require.ErrorAs(tr, err, &locked, "open beside one that was stopped at %s", site)
+		return true
+	}
+	defer other.Close()
+	// The ring goes round many times, and lists of layers are published.
+	for i := range 600 {
+		err := other.Set("moved", small(i))
+		if tr.sc.loose && errors.Is(err, ultradict.ErrNoSpace) {
+			err = nil
+		}
+		if err != nil {
+			require.ErrorAs(tr, err, &locked, "write beside one that was stopped at %s", site)
+			require.Equal(tr, pid, locked.OwnerPID)
+			return true
+		}
+	}
+	_, err = other.Delete("moved")
+	require.NoError(tr, err)
+	return false
+}
+
+// finish looks at what is left when acked steps had returned.
+func (tr *trial) finish(acked int) {
+	if tr.sc.gone && acked == len(tr.sc.steps) {
+		// Whether the removal had begun is open; that it can be finished is not.
+		if tr.survivor != nil {
+			require.NoError(tr, tr.survivor.Close())
+		}
+		require.NoError(tr, tr.remove())
+		tr.requireEmpty()
+		return
+	}
+	tr.requireHealthy(tr.sc.possible(acked)...)
+	require.NoError(tr, tr.remove())
+	tr.requireEmpty()
+}
+
+func (tr *trial) remove() error {
+	err := ultradict.Remove("test", ultradict.WithDir(tr.dir))
+	if err != nil && tr.sc.gone && isNotExist(err) {
+		// Gone already; the sweep of what its remover left is for the next one.
+		d, err := tr.sc.open(tr.dir)
+		if err != nil {
+			return err
+		}
+		if err := d.Close(); err != nil {
+			return err
+		}
+		return ultradict.Remove("test", ultradict.WithDir(tr.dir))
+	}
+	return err
+}
+
+func (tr *trial) requireEmpty() {
+	var left []string
+	require.NoError(tr, filepath.WalkDir(tr.dir, func(path string, _ os.DirEntry, err error) error {
+		if path != tr.dir {
+			left = append(left, path)
+		}
+		return err
+	}))
+	require.Empty(tr, left, "files left over after Remove")
+}

@@ -1,0 +1,234 @@
+//go:build ultradict_failpoints
+
+package killmatrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/ultradict/go/ultradict"
+)
+
+// state is what a dictionary holds.
+type state map[string]string
+
+// step is one thing that a victim does, and what it makes of the state.
+type step struct {
+	do    func(d *ultradict.Dict) error
+	model func(s state)
+}
+
+// scenario is what a victim does from the first point on.
+type scenario struct {
+	name  string
+	opts  []ultradict.Option // beyond the directory
+	fresh bool               // the victim creates the dictionary
+	setup []step             // by the driver, before the victim starts
+	steps []step             // by the victim, between Open and Close
+	rest  time.Duration      // what the victim waits before Close, for work in the background
+	last  func(dir string) error
+	gone  bool // last removes the dictionary: whether it is there is open
+	loose bool // steps leave more behind on their way than the model knows
+}
+
+func set(k, v string) step {
+	return step{
+		func(d *ultradict.Dict) error { return d.Set(k, v) },
+		func(s state) { s[k] = v },
+	}
+}
+
+func del(k string) step {
+	return step{
+		func(d *ultradict.Dict) error { _, err := d.Delete(k); return err },
+		func(s state) { delete(s, k) },
+	}
+}
+
+func wipe() step {
+	return step{(*ultradict.Dict).Clear, func(s state) { clear(s) }}
+}
+
+// move is a transaction over three keys: what was under a goes to b, and c counts.
+func move(a, b, c string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			return d.Update(context.Background(), func(tx *ultradict.Tx[string, any]) error {
+				v, err := ultradict.As[string](tx.Get(a))
+				if errors.Is(err, ultradict.ErrNotFound) {
+					v, err = "", nil
+				}
+				if err != nil {
+					return err
+				}
+				n, err := ultradict.As[string](tx.Get(c))
+				if err != nil && !errors.Is(err, ultradict.ErrNotFound) {
+					return err
+				}
+				_, err = tx.Delete(a)
+				return errors.Join(err, tx.Set(b, v), tx.Set(c, n+"."))
+			})
+		},
+		func(s state) {
+			v := s[a]
+			delete(s, a)
+			s[b], s[c] = v, s[c]+"."
+		},
+	}
+}
+
+// grow makes the value of a key longer by Compute, and drops it at eight.
+func grow(k string) step {
+	next := func(old string) string { return old + "x" }
+	return step{
+		func(d *ultradict.Dict) error {
+			_, err := d.Compute(context.Background(), k, func(old any, ok bool) (any, ultradict.Op) {
+				text, _ := old.(string)
+				if len(text) == 8 {
+					return nil, ultradict.Drop
+				}
+				return next(text), ultradict.Store
+			})
+			return err
+		},
+		func(s state) {
+			if len(s[k]) == 8 {
+				delete(s, k)
+			} else {
+				s[k] = next(s[k])
+			}
+		},
+	}
+}
+
+// view keeps a view open over the steps within.
+func view(within ...step) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			return d.View(func(v *ultradict.View[string, any]) error {
+				for _, s := range within {
+					if err := s.do(d); err != nil {
+						return err
+					}
+				}
+				_, err := v.Len()
+				return err
+			})
+		},
+		func(s state) {
+			for _, w := range within {
+				w.model(s)
+			}
+		},
+	}
+}
+
+// pause does nothing for a while.
+func pause(t time.Duration) step {
+	return step{func(*ultradict.Dict) error { time.Sleep(t); return nil }, func(state) {}}
+}
+
+// untilFull writes until there is no space, and clears everything.
+func untilFull(k string, n int) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			for i := range n {
+				if err := d.Set(fmt.Sprint(k, i), large(1)); err != nil {
+					if errors.Is(err, ultradict.ErrNoSpace) {
+						break
+					}
+					return err
+				}
+			}
+			return d.Clear()
+		},
+		func(s state) { clear(s) },
+	}
+}
+
+func repeat(n int, make func(i int) step) (steps []step) {
+	for i := range n {
+		steps = append(steps, make(i))
+	}
+	return steps
+}
+
+func small(i int) string { return fmt.Sprint("value ", i, " of a small key") }
+func large(i int) string { return fmt.Sprint(i, strings.Repeat(" large", 700)) }
+
+func key(i int) string { return fmt.Sprint("k", i%20) }
+
+// after is the state after n steps of the victim's.
+func (sc *scenario) after(n int) state {
+	s := state{}
+	for _, st := range sc.setup {
+		st.model(s)
+	}
+	for _, st := range sc.steps[:min(n, len(sc.steps))] {
+		st.model(s)
+	}
+	return s
+}
+
+// possible are the states that may be seen when the victim has said that n steps
+// have returned.
+func (sc *scenario) possible(n int) []state { return []state{sc.after(n), sc.after(n + 1)} }
+
+func same(a, b state) bool { return maps.Equal(a, b) }
+
+// tiny is the smallest stream there is: two chunks of 2 KiB.
+var tiny = ultradict.WithStreamSize(4 << 10)
+
+// scenarios are all of them. Together they pass every point of the library.
+var scenarios = []*scenario{
+	{name: "create", opts: []ultradict.Option{tiny}, fresh: true, steps: []step{set("a", "1"), set("b", "2")}},
+	{name: "attach", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, steps: []step{set("b", "2")}},
+	{name: "set", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")},
+		steps: repeat(250, func(i int) step { return set(key(i), small(i)) }), rest: 20 * time.Millisecond},
+	{name: "change", opts: []ultradict.Option{tiny}, setup: repeat(20, func(i int) step { return set(key(i), small(i)) }),
+		steps: repeat(80, func(i int) step {
+			switch i % 4 {
+			case 0:
+				return del(key(i))
+			case 1:
+				return move(key(i), key(i+7), "count")
+			case 2:
+				return grow(fmt.Sprint("g", i%8))
+			default:
+				return set(key(i), small(i))
+			}
+		}), rest: 20 * time.Millisecond},
+	{name: "large", opts: []ultradict.Option{tiny}, setup: []step{set("l0", large(0)), set("s", "1")},
+		steps: append(repeat(12, func(i int) step { return set(fmt.Sprint("l", i%3), large(i)) }),
+			append(repeat(60, func(i int) step { return set(key(i), small(i)) }), del("l0"), del("l1"), pause(300*time.Millisecond))...)},
+	{name: "clear", opts: []ultradict.Option{tiny}, setup: repeat(60, func(i int) step { return set(key(i), small(i)) }),
+		steps: append(repeat(40, func(i int) step { return set(key(i), small(i)) }),
+			append([]step{wipe()}, repeat(60, func(i int) step { return set(key(i), small(i)) })...)...), rest: 20 * time.Millisecond},
+	{name: "view", opts: []ultradict.Option{tiny}, setup: []step{set("l", large(0))},
+		steps: []step{view(set("l", large(1))), view(set("l", large(2))), set("x", "y")}},
+	// What is written faster than it is folded makes the ring grow; left alone it
+	// shrinks within half a second.
+	{name: "growth", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")},
+		steps: repeat(700, func(i int) step { return set(key(i), small(i)) }), rest: 700 * time.Millisecond},
+	{name: "limit", opts: []ultradict.Option{tiny, ultradict.WithMaxBytes(1 << 20)},
+		steps: []step{untilFull("f", 400), set("after", "1"), untilFull("f", 400)}, loose: true},
+	{name: "remove", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), set("l", large(0))}, steps: []step{set("b", "2")},
+		last: func(dir string) error { return ultradict.Remove("test", ultradict.WithDir(dir)) }, gone: true},
+}
+
+func scenarioOf(name string) *scenario {
+	for _, sc := range scenarios {
+		if sc.name == name {
+			return sc
+		}
+	}
+	return nil
+}
+
+func (sc *scenario) open(dir string, more ...ultradict.Option) (*ultradict.Dict, error) {
+	return ultradict.Open("test", append(append([]ultradict.Option{ultradict.WithDir(dir)}, sc.opts...), more...)...)
+}
