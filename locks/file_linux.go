@@ -10,13 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/failpoint"
 )
 
 // openFile opens or creates the file and makes sure that only its owner, which
 // is us, can have a say in it.
 func openFile(path string) (*os.File, error) {
 	// O_NONBLOCK: a pipe in its place must not hold us up.
+	failpoint.Step("create file")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	failpoint.Step("create file")
 	if errors.Is(err, unix.ELOOP) {
 		return nil, fmt.Errorf("is a symbolic link: %w", fs.ErrPermission)
 	}
@@ -63,7 +66,10 @@ func fill(f *os.File) error {
 		return &errs.CorruptError{Segment: f.Name(), Reason: fmt.Sprintf("not a lock file: %d bytes, where %d belong", info.Size(), fileSize)}
 	}
 	for {
-		switch err := unix.Fallocate(int(f.Fd()), 0, 0, fileSize); err {
+		failpoint.Step("allocate")
+		err := unix.Fallocate(int(f.Fd()), 0, 0, fileSize)
+		failpoint.Step("allocate")
+		switch err {
 		case nil:
 			return nil
 		case unix.EINTR:
@@ -96,7 +102,9 @@ func blank(f *os.File, size int64) (bool, error) {
 }
 
 func mapFile(f *os.File) ([]byte, error) {
+	failpoint.Step("map")
 	mem, err := unix.Mmap(int(f.Fd()), 0, fileSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	failpoint.Step("map")
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
@@ -104,7 +112,10 @@ func mapFile(f *os.File) ([]byte, error) {
 }
 
 func unmapFile(mem []byte) error {
-	if err := unix.Munmap(mem); err != nil {
+	failpoint.Step("unmap")
+	err := unix.Munmap(mem)
+	failpoint.Step("unmap")
+	if err != nil {
 		return fmt.Errorf("munmap: %w", err)
 	}
 	return nil

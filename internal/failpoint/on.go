@@ -106,6 +106,7 @@ const (
 // Plan is what Arm takes.
 type Plan struct {
 	At     uint64     // the number of the point, from 1; 0 for none
+	Only   string     // count only points in the function of this name, without its package; "" for all
 	Action Action     // what to do there
 	Report func(Site) // called right before Action, in the middle of the step; nil for nothing
 	Trace  bool       // note the sites of all points, for Sites
@@ -172,6 +173,13 @@ func pass(skip int, what string) {
 	plan := armed.Load()
 	if plan == nil {
 		return
+	}
+	if plan.Only != "" {
+		p := passed{what: what}
+		runtime.Callers(skip+1, p.pcs[:])
+		if p.site().Function != plan.Only {
+			return
+		}
 	}
 	n := count.Add(1)
 	if plan.Trace && n <= maxTrace {

@@ -62,11 +62,37 @@ func (f *figures) count(site string, update func()) {
 	update()
 }
 
-// TestKill kills the victim of each scenario at its points.
-func TestKill(t *testing.T) { overPoints(t, (*trial).kill) }
+// TestMatrix kills the victim of each scenario at its points, then stops it there,
+// lets the world move on, and continues it.
+func TestMatrix(t *testing.T) {
+	t.Run("kill", func(t *testing.T) { overPoints(t, (*trial).kill) })
+	t.Run("stop", func(t *testing.T) { overPoints(t, (*trial).stop) })
+	if *only == "" && !t.Failed() {
+		requireEveryStep(t)
+	}
+	summary(t)
+}
 
-// TestStop stops the victim at its points, lets the world move on, and continues it.
-func TestStop(t *testing.T) { overPoints(t, (*trial).stop) }
+// places are where points were passed.
+type places struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+var passed = places{all: map[string]bool{}}
+
+func (p *places) add(site string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	where, _, _ := strings.Cut(site, " ")
+	p.all[where] = true
+}
+
+func (p *places) has(where string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all[where]
+}
 
 func overPoints(t *testing.T, run func(*trial)) {
 	from := *seed
@@ -115,6 +141,7 @@ func (sc *scenario) choose(t *testing.T, random *rand.Rand) []uint64 {
 		require.True(t, ok, "the victim ended early")
 		if site, ok := strings.CutPrefix(line, "site "); ok {
 			sites = append(sites, site)
+			passed.add(site)
 		}
 		require.False(t, strings.HasPrefix(line, "failed"), line)
 		if strings.HasPrefix(line, "points ") {
@@ -196,6 +223,20 @@ func (tr *trial) follow(p *proctest.Proc) (acked int, site string, reached bool)
 	}
 }
 
+// drain reads what is left of what the victim said, and returns how many of its
+// steps had returned, if that is among it.
+func (tr *trial) drain(p *proctest.Proc) (acked int) {
+	for {
+		line, ok := p.TryLine()
+		if !ok {
+			return acked
+		}
+		if n, ok := strings.CutPrefix(line, "ack "); ok {
+			acked, _ = strconv.Atoi(n)
+		}
+	}
+}
+
 // kill lets the victim die at the point, and others after it.
 func (tr *trial) kill() {
 	tr.prepare()
@@ -219,15 +260,13 @@ func (tr *trial) kill() {
 			require.LessOrEqual(tr, took, *limit, "the survivor's next write, at %s", site)
 		}
 	}
+	// Its other goroutines may have got further before they died with it.
+	acked = max(acked, tr.drain(p))
 	require.Error(tr, p.Wait(), "it was to be killed")
 	shown.count(site, func() { shown.kills++ })
 	for i := range 2 {
 		h := tr.start("helper", uint64(1+tr.IntN(1500)), "kill", fmt.Sprint("h", i))
-		for {
-			if _, ok := h.TryLine(); !ok {
-				break
-			}
-		}
+		tr.drain(h)
 		if h.Wait() != nil {
 			shown.count("", func() { shown.further++ })
 		}

@@ -7,6 +7,7 @@
 //	docs      packages and exported names are documented, examples are run
 //	files     short files, nothing left to be done later
 //	modules   the library's dependencies, and no module outside the workspace
+//	steps     every step of the protocol has a failpoint before and after it
 //
 // It reads the source text and nothing else: no build, no network, no tool.
 // A file is checked whatever its build constraints are, so what is said about

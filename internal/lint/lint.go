@@ -34,6 +34,17 @@ var rules = []struct {
 	{"docs", checkDocs},
 	{"files", checkFiles},
 	{"modules", checkModules},
+	{"steps", checkSteps},
+}
+
+// Points lists the steps of the protocol that the module whose root is fsys takes,
+// as its source has them; see [Point].
+func Points(fsys fs.FS) ([]Point, error) {
+	t, _, err := load(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("load tree: %w", err)
+	}
+	return t.points(), nil
 }
 
 // Check applies every rule to the module whose root is fsys, and returns what
