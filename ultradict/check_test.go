@@ -162,7 +162,7 @@ func churner(args []string) error {
 					if err := tx.Set("both", j); err != nil {
 						return err
 					}
-					return tx.Set(args[1], strings.Repeat("x", j))
+					return tx.Set(args[1], strings.Repeat("x", j%300))
 				})
 			case j == 1111 && i%5 == 0:
 				err = d.Clear()
