@@ -153,7 +153,7 @@ func churner(args []string) error {
 		}
 		for j := range 2000 {
 			switch {
-			case j%101 == 0:
+			case j%401 == 0:
 				err = d.Set(fmt.Sprint("big", j%7), strings.Repeat("big", 500+j))
 			case j%13 == 0:
 				_, err = d.Delete(fmt.Sprint(args[1], j%300))

@@ -151,23 +151,11 @@ func (c *checkup) orphans() {
 		if ok && !stray.Living {
 			stray.Why += fmt.Sprintf("; its creator %d is gone", name.Creator)
 		}
-		if e.Mode.IsRegular() && !c.exists(name, e.File) {
+		if !c.d.dir.Has(e.File) {
 			continue // removed since it was listed
 		}
 		c.Orphans = append(c.Orphans, stray)
 	}
-}
-
-// exists reports whether a file that was listed is still there.
-func (c *checkup) exists(name shm.Name, file string) bool {
-	if file != name.String() || name.Kind == 0 {
-		return true // a draft, or not ours
-	}
-	seg, err := c.d.dir.Open(name, c.d.segment.Instance(), false, false)
-	if err == nil {
-		_ = seg.Close()
-	}
-	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // position is the end of the newest layer, and whether the list could be read.

@@ -35,6 +35,12 @@ func (d *Dir) Entries() ([]Entry, error) {
 	return all, nil
 }
 
+// Has reports whether there is anything of that name; in doubt, that there is.
+func (d *Dir) Has(file string) bool {
+	_, err := d.stat(file)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Is reports whether the directory still is the live instance of a name.
 func (r *Root) Is(name string, d *Dir) (bool, error) { return r.is(name, d) }
 
