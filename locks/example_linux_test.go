@@ -83,3 +83,19 @@ func ExampleNew() {
 	// two: repair what one has left behind
 	// two: takeovers: 1
 }
+
+// Whoever has the word in sight can see who has the lock.
+func ExampleWord_Owner() {
+	var word locks.Word
+	m := locks.New(&word, worker{id: 7}, locks.Options{})
+	fmt.Println(word.Owner())
+	if m.TryLock() {
+		fmt.Println(word.Owner())
+		m.Unlock()
+	}
+	fmt.Println(word.Owner())
+	// Output:
+	// 0
+	// 7
+	// 0
+}

@@ -30,6 +30,11 @@ type Word struct {
 	_         [24]byte
 }
 
+// Owner returns the id of the participant that has the lock, 0 if it is free. It
+// may be outdated at once, and whatever a damaged word says. It writes nothing:
+// the word may lie in memory that is mapped for reading only.
+func (w *Word) Owner() uint32 { return w.state.Load() &^ waiters }
+
 // see notes that others wait for this owner from now on, unless it is noted
 // already. The note goes with the owner: it is wiped by whoever unlocks with
 // waiters, or gets the lock after waiting.

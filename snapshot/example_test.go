@@ -75,3 +75,30 @@ func Example() {
 	// banana: false ""
 	// cherry: true "dark red"
 }
+
+// Verify looks at every byte of a layer, and at what ties layers together.
+func ExampleLayer_Verify() {
+	b := snapshot.NewBuilder(0, 30)
+	b.SetHeader(snapshot.Header{Live: 1})
+	if err := b.Add(snapshot.Entry{Key: "apple", Revision: 10, Value: []byte("green")}); err != nil {
+		log.Fatal(err)
+	}
+	data := make([]byte, b.Size())
+	if err := b.Build(data, nil); err != nil {
+		log.Fatal(err)
+	}
+	l, err := snapshot.Open(data, "fruit", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(l.Verify(nil))
+	live, err := snapshot.Stack{Layers: []*snapshot.Layer{l}}.Verify(nil)
+	fmt.Println(live, err)
+
+	data[len(data)-1] = 1 // no look-up would notice
+	fmt.Println(l.Verify(nil))
+	// Output:
+	// <nil>
+	// [1] <nil>
+	// ultradict: segment fruit is damaged at offset 367: padding is not zero
+}

@@ -171,6 +171,15 @@ func (m *model) merge(i, j int, base bool) {
 // check compares the stack with the maps.
 func (m *model) check() {
 	t, s := m.t, m.stack
+	for _, l := range s.Layers {
+		require.NoError(t, l.Verify(nil))
+	}
+	counted, err := s.Verify(nil)
+	require.NoError(t, err)
+	require.Len(t, counted, len(s.Layers))
+	if len(counted) > 0 && len(m.pending) == 0 {
+		require.Equal(t, m.total(), counted[len(counted)-1])
+	}
 	require.Equal(t, s.Position(), m.list.Position())
 	require.EqualValues(t, s.Size(), m.list.Bytes())
 	externals, err := s.Externals()

@@ -168,3 +168,21 @@ func ExampleStream_Release() {
 	// now 4096
 	// slow reader: stream: lapped
 }
+
+// Verify finds a header that contradicts itself.
+func ExampleStream_Verify() {
+	mem := &memory{chunk: stream.MinChunk, chunks: map[uint64][]byte{}}
+	s, err := stream.New(new(stream.Header), nil, stream.Config{
+		Chunk: stream.MinChunk, Chunks: 2, Limit: 3, Segments: mem,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Init([]uint64{mem.add(0), mem.add(0)})
+	fmt.Println(s.Verify())
+	s.HeadWord().Add(1)
+	fmt.Println(s.Verify())
+	// Output:
+	// [] true
+	// [ultradict: segment stream header is damaged at offset 0: head 2049 is no multiple of 8] true
+}

@@ -169,6 +169,9 @@ func pattern(position uint64, n int) []byte {
 func (r *ring) check() {
 	r.t.Helper()
 	checkHeader(r.t, r.h, r.s.cfg)
+	found, ok := r.s.Verify()
+	require.True(r.t, ok)
+	require.Empty(r.t, found)
 	for n := r.s.Tail() >> r.s.shift; n<<r.s.shift < r.s.Head(); n++ {
 		require.NotNil(r.t, r.memory(n), "chunk %d lies in memory that does not exist", n)
 	}

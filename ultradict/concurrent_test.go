@@ -138,6 +138,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 4*rounds, n)
 	}
+	requireHealthy(t, dir)
 }
 
 func account(i int) string { return fmt.Sprint("account", i) }
@@ -223,6 +224,7 @@ func TestCloseWhileInUse(t *testing.T) {
 			require.NoError(t, err)
 		}
 		endsWith(t, d, ultradict.ErrClosed)
+		requireHealthy(t, dir)
 	}
 	require.NoError(t, keep.Set("k", 1))
 	n, err := keep.Len()

@@ -303,3 +303,29 @@ func ExampleRemove() {
 	// true
 	// true
 }
+
+// A check reads everything, changes nothing, and may be made at any time.
+func ExampleCheck() {
+	dir, remove := own()
+	defer remove()
+	d, err := ultradict.Open("workers", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer d.Close()
+	for i := range 100 {
+		if err := d.Set(fmt.Sprint("job ", i), "done"); err != nil {
+			log.Fatal(err)
+		}
+	}
+	r, err := ultradict.Check("workers", dir)
+	if err != nil {
+		log.Fatal(err) // it could not be checked
+	}
+	for _, p := range r.Problems {
+		fmt.Println(p.Rule, p.Segment, p.Text, errors.Is(p, ultradict.ErrCorrupt))
+	}
+	fmt.Println(r.OK(), r.Records, "records,", len(r.Orphans), "orphans")
+	// Output:
+	// true 100 records, 0 orphans
+}

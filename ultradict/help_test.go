@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ultradict/go/ultradict"
 )
 
 // pause lets background work go on; nothing is asserted about how far it gets.
@@ -21,4 +23,14 @@ func memoryDir(t testing.TB) string {
 	}
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
+}
+
+// requireHealthy checks everything of the dictionary "test" below dir that can be
+// checked, whoever uses it.
+func requireHealthy(t testing.TB, dir string, opts ...ultradict.Option) ultradict.Report {
+	t.Helper()
+	r, err := ultradict.Check("test", append([]ultradict.Option{ultradict.WithDir(dir)}, opts...)...)
+	require.NoError(t, err)
+	require.True(t, r.OK(), "%v", r)
+	return r
 }

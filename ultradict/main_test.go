@@ -16,5 +16,6 @@ func TestMain(m *testing.M) {
 		"remover":   remover,
 		"noise":     noise,
 		"idle":      idle,
+		"churner":   churner,
 	})
 }

@@ -12,13 +12,14 @@ import (
 	"github.com/ultradict/go/stream"
 )
 
-// Option changes how a dictionary is opened, removed or listed. Options are
+// Option changes how a dictionary is opened, removed, listed or checked. Options are
 // checked together, whatever their order.
 type Option func(*options)
 
 type options struct {
 	core.Config
 	create, attach bool
+	check          core.CheckOptions
 	problems       []error
 }
 
@@ -114,7 +115,29 @@ func AttachOnly() Option { return func(o *options) { o.attach = true } }
 // from being freed: after a while it may end with [ErrViewLost].
 func ReadOnly() Option { return func(o *options) { o.ReadOnly = true } }
 
+// WithRepair lets [Check] finish what dead processes have left half done and
+// remove what they have left behind. It counts for nothing else.
+func WithRepair() Option { return func(o *options) { o.check.Repair = true } }
+
+// WithProgress has [Check] call a function now and then, with the bytes that
+// were checked and those that there are, roughly. Its error ends the check, and
+// is what Check returns. It counts for nothing else.
+func WithProgress(fn func(checked, total int64) error) Option {
+	return func(o *options) {
+		if fn == nil {
+			o.refuse("progress function is nil")
+		}
+		o.check.Progress = fn
+	}
+}
+
 func configure(opts []Option) (core.Config, error) {
+	o, err := gather(opts)
+	return o.Config, err
+}
+
+// gather applies the options and checks them together.
+func gather(opts []Option) (*options, error) {
 	var o options
 	for _, opt := range opts {
 		if opt == nil {
@@ -135,5 +158,5 @@ func configure(opts []Option) (core.Config, error) {
 	case o.attach || o.ReadOnly:
 		o.Access = core.Attach
 	}
-	return o.Config, errors.Join(o.problems...)
+	return &o, errors.Join(o.problems...)
 }

@@ -81,6 +81,7 @@ func TestReadOnlyHandleInAnotherProcess(t *testing.T) {
 		require.NoError(t, d.Set(fmt.Sprint("k", i%100), i))
 	}
 	require.Equal(t, "20000", p.Line())
+	requireHealthy(t, dir)
 	require.NoError(t, ultradict.Remove("test", ultradict.WithDir(dir)))
 	p.Send("removed")
 	require.NoError(t, p.Wait())
@@ -174,6 +175,8 @@ func useAll(dir string) error {
 func TestCloseLeavesNothing(t *testing.T) {
 	dir := memoryDir(t)
 	require.NoError(t, proctest.Start(t, "tidy", dir).Wait())
+	requireHealthy(t, dir)
+	require.Empty(t, requireHealthy(t, dir, ultradict.WithRepair()).Orphans)
 	require.NoError(t, ultradict.Remove("test", ultradict.WithDir(dir)))
 	requireNothingLeft(t, dir)
 }
@@ -200,4 +203,5 @@ func TestRemovedByAnotherProcess(t *testing.T) {
 	require.NoError(t, d.Close())
 	endsWith(t, d, ultradict.ErrClosed)
 	require.NoError(t, open(t, dir).Set("k", 2), "the name is free again")
+	requireHealthy(t, dir)
 }

@@ -111,6 +111,7 @@ func TestIncrementsOfProcesses(t *testing.T) {
 	x, err := d.Get("n")
 	require.NoError(t, err)
 	require.Equal(t, 4*n, x)
+	requireHealthy(t, dir)
 }
 
 // done reports whether none of the processes is there any more.
@@ -192,7 +193,9 @@ func TestKilledWritersLoseNothing(t *testing.T) {
 				checkWriter(t, d, name, acknowledged[i])
 			}
 		}
+		requireHealthy(t, dir)
 	}
+	requireHealthy(t, dir, ultradict.WithRepair())
 }
 
 // checkWriter checks what a dead writer has left: all that it had acknowledged,

@@ -116,6 +116,7 @@ func TestNoSpace(t *testing.T) {
 						require.Equal(t, fillValue(0, size), v)
 						_, err = a.Delete("after")
 						require.NoError(t, err)
+						requireHealthy(t, dir)
 					}
 				})
 			}
@@ -139,6 +140,7 @@ func TestNoSpaceBesideAnIdleProcess(t *testing.T) {
 	p.Send("end")
 	require.Equal(t, "1", p.Line())
 	require.NoError(t, p.Wait())
+	requireHealthy(t, dir)
 }
 
 // Large values have files of their own, thousands of which may be made between
@@ -164,6 +166,7 @@ func TestLargeValuesLeaveRoom(t *testing.T) {
 		for i := range 20_000 {
 			recovers(t, "Set after Clear", func() error { return d.Set(fmt.Sprint("small", i%3000), strings.Repeat("x", 100)) })
 		}
+		requireHealthy(t, dir)
 	}
 }
 
@@ -190,6 +193,7 @@ func TestNoSpaceBecauseOfOthers(t *testing.T) {
 	v, err := another.Get("big")
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("y", 20_000), v)
+	requireHealthy(t, dir)
 }
 
 func requireFilledBeside(t *testing.T, d *ultradict.Dict, n int) {

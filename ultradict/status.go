@@ -1,6 +1,10 @@
 package ultradict
 
-import "time"
+import (
+	"time"
+
+	"github.com/ultradict/go/internal/peers"
+)
 
 // Status is what an operator sees of a dictionary. Positions and sizes are in
 // bytes.
@@ -87,10 +91,14 @@ func (m *Map[K, V]) Status() (Status, error) {
 	}
 	s.StreamFill = float64(c.Head-min(folded, c.Head)) / float64(c.StreamSize)
 	for _, p := range c.Participants {
-		s.Participants = append(s.Participants, Participant{
-			ID: p.ID, PID: p.PID, Started: p.Joined, Process: p.Start,
-			Lag: c.Head - min(p.Applied, c.Head), Pins: p.Pin, Self: p.Self, Alive: p.Alive,
-		})
+		s.Participants = append(s.Participants, participant(p, c.Head))
 	}
 	return s, nil
+}
+
+func participant(p peers.Info, head uint64) Participant {
+	return Participant{
+		ID: p.ID, PID: p.PID, Started: p.Joined, Process: p.Start,
+		Lag: head - min(p.Applied, head), Pins: p.Pin, Self: p.Self, Alive: p.Alive,
+	}
 }

@@ -5,6 +5,16 @@ import "unsafe"
 // controlSize is the size of a control segment in bytes; part of the format.
 const controlSize = int64(unsafe.Sizeof(control{}))
 
+// Where the sections of a control segment begin.
+const (
+	atLock     = int64(unsafe.Offsetof(control{}.lock))
+	atRetry    = int64(unsafe.Offsetof(control{}.retry))
+	atWork     = int64(unsafe.Offsetof(control{}.work))
+	atPeers    = int64(unsafe.Offsetof(control{}.peers))
+	atStream   = int64(unsafe.Offsetof(control{}.stream))
+	atSnapshot = int64(unsafe.Offsetof(control{}.snapshot))
+)
+
 // The layout is part of the format: what is asserted here holds on every
 // architecture.
 var (
