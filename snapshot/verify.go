@@ -167,7 +167,7 @@ func (v *verifier) verifyEntry(w *walker, horizon uint64) error {
 		return err
 	}
 	var found head
-	switch ok, err := l.locate(&found, h.dict, view(w.key)); {
+	switch ok, err := l.locate(&found, l.hash.sum(h.dict, view(w.key)), h.dict, view(w.key)); {
 	case err != nil:
 		return err
 	case !ok:

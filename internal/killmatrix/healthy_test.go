@@ -45,6 +45,15 @@ func (tr *trial) requireHealthy(possible ...state) {
 		_, err = d.Delete("last")
 		require.NoError(tr, err)
 	}
+	// Every invariant holds, and what the dead have left is gone before long: at the
+	// latest when those who are there have looked about once more.
+	var report ultradict.Report
+	require.Eventually(tr, func() bool {
+		report, err = ultradict.Check("test", ultradict.WithDir(tr.dir))
+		require.NoError(tr, err)
+		require.Empty(tr, report.Problems, "%s", report)
+		return report.OK() && len(report.Orphans) == 0
+	}, 10*time.Second, 50*time.Millisecond, "%v", &report)
 	for _, d := range handles {
 		require.NoError(tr, d.Close())
 	}
