@@ -5,9 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -230,4 +233,54 @@ func TestCheckFinishesARemoval(t *testing.T) {
 	require.Empty(t, r.Orphans, "%v", r)
 	require.Len(t, r.Removed, 1)
 	requireNothingLeft(t, dir)
+}
+
+// Whatever stands in the files, a check ends, with a report or a proper error.
+// Where it calls the files sound, what they hold is what was written.
+func TestCheckOfNoise(t *testing.T) {
+	rounds := 400
+	if testing.Short() {
+		rounds = 100
+	}
+	dir := memoryDir(t)
+	files := sound(t, dir)
+	names := slices.Sorted(maps.Keys(files))
+	seed := rand.Uint64()
+	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
+		var err error
+		seed, err = strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+	}
+	t.Logf("ULTRADICT_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	found := 0
+	for round := range rounds {
+		name := names[random.IntN(len(names))]
+		if round%3 == 0 {
+			name = "control"
+		}
+		content := bytes.Clone(files[name])
+		from := random.IntN(len(content))
+		if name == "control" && round%2 == 0 { // where the words are close to each other
+			from = []int{atLock, atPeers, atStream, atList}[random.IntN(4)] + 8*random.IntN(40)
+		}
+		for i := from; i < min(len(content), from+1<<random.IntN(12)); i++ {
+			content[i] = byte(random.Uint32())
+		}
+		put(t, dir, files, name, content)
+		r, err := ultradict.Check("test", ultradict.WithDir(dir))
+		if err != nil {
+			require.ErrorIs(t, err, ultradict.ErrVersion, "round %d, %s from %d", round, name, from)
+			continue
+		}
+		if len(r.Problems) > 0 {
+			found++
+			continue
+		}
+		if r.OK() && name != "control" && strings.Contains(name, "layer") {
+			_, wrong := useDamaged(dir, typed)
+			require.NoError(t, wrong)
+		}
+	}
+	require.Greater(t, found, rounds/4)
 }
