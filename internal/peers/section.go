@@ -49,7 +49,8 @@ type Entry struct {
 	// Applied is the position that the participant's replica has reached.
 	Applied atomic.Uint64
 
-	// Pin is the highest position that its open Views look at, 2⁶⁴−1 while one
+	// PinFrom and Pin are the lowest and the highest position that its open Views
+	// look at; PinFrom counts only while Pin is not 0. Pin is 2⁶⁴−1 while one
 	// is about to choose; 0 for none.
 	Pin atomic.Uint64
 
@@ -58,5 +59,5 @@ type Entry struct {
 	// double a figure. Owners only ever add to it.
 	Commits atomic.Uint64
 
-	before atomic.Uint64 // Commits as its present owner found it
+	PinFrom atomic.Uint64 // see Pin
 }
