@@ -140,7 +140,7 @@ func (c *checkup) orphans() {
 				continue
 			}
 			stray.Why = "a large record that is not needed any more, or was never committed"
-			if pinned(pins, at) {
+			if pinned(pins, at, c.Folded) {
 				stray.Why, stray.Living = "a large record that an open view may need", true
 			}
 		case name.Kind == shm.Layer:

@@ -72,8 +72,9 @@ type Dict struct {
 	pendingMu sync.Mutex
 	pending   map[shm.Name]bool
 
-	sweeping   sync.Mutex             // one sweep at a time in this handle; guards superseded
+	sweeping   sync.Mutex             // one sweep at a time in this handle; guards superseded and committed
 	superseded map[shm.Name]time.Time // layers that a sweep has met unlisted, and when first
+	committed  map[shm.Name]uint64    // bodies that a sweep has met, and the positions of their records
 
 	folding               turn       // one fold at a time in this handle
 	room                  room       // of the folder

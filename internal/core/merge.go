@@ -92,6 +92,11 @@ func (d *Dict) retire(old []snapshot.Listed) {
 	d.startMu.Lock()
 	defer d.startMu.Unlock()
 	if d.closing.Load() {
+		// Nobody of ours will be there when their time is up. Whoever is on the
+		// way to one of them finds the new list.
+		for _, l := range old {
+			d.discard(shm.NameOf(shm.Layer, l.ID))
+		}
 		return
 	}
 	d.busy.Add(1)

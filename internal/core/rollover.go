@@ -325,13 +325,18 @@ func (f *fold) build() (*snapshot.Builder, error) {
 	}
 	b := f.builder
 	b.Reset(f.from, f.to)
+	// Of the dictionaries that no record was about, nothing changes.
+	if n := len(f.base.list.Layers); n > 0 {
+		f.live = f.base.list.Layers[n-1].Live
+	}
 	live := map[uint64]uint64{}
 	for id, dict := range f.dicts {
+		n, err := f.base.stack.Live(id)
+		if err != nil {
+			return nil, err
+		}
+		f.live -= n
 		if dict.horizon == 0 {
-			n, err := f.base.stack.Live(id)
-			if err != nil {
-				return nil, err
-			}
 			live[id] = n
 		}
 	}

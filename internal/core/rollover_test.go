@@ -120,3 +120,57 @@ func TestGrownChunksAreSettled(t *testing.T) {
 		a.folding.give()
 	}
 }
+
+// Replaced values that have bodies go although views keep coming, as those of
+// transactions do: each needs only what was not replaced before it.
+func TestBodiesGoBesideViews(t *testing.T) {
+	a := openDict(t, testConfig(memoryDir(t)))
+	old, err := a.View() // and one that stays needs what it sees
+	require.NoError(t, err)
+	writeOp(t, a, putOp("kept", strings.Repeat("x", 2000)))
+	kept, err := a.View()
+	require.NoError(t, err)
+	over := make(chan struct{})
+	var viewers sync.WaitGroup
+	for range 3 {
+		viewers.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				v, err := a.View()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				v.Close()
+			}
+		})
+	}
+	writeOp(t, a, deleteOp("kept"))
+	for i := range 500 {
+		writeOp(t, a, putOp(fmt.Sprint("big", i%5), strings.Repeat("x", 2000)))
+		writeOp(t, a, putOp(fmt.Sprint("k", i%100), "small"))
+	}
+	old.Close()
+	_, err = kept.Get(at("kept"))
+	require.NoError(t, err)
+	kept.Close()
+	require.Eventually(t, func() bool {
+		writeOp(t, a, putOp("k", "small"))
+		a.tick()
+		files, err := a.dir.Files()
+		require.NoError(t, err)
+		n := 0
+		for _, f := range files {
+			if f.Name.Kind == shm.Body {
+				n++
+			}
+		}
+		return n < 60
+	}, 30*time.Second, 20*time.Millisecond)
+	close(over)
+	viewers.Wait()
+}

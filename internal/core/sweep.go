@@ -47,7 +47,7 @@ func (d *Dict) sweepAll() (done bool, err error) {
 		return false, err
 	}
 	final := map[shm.Name]uint64{} // and the position of a body's record, 0 if it never had one
-	bodies := false
+	bodies, committed := false, map[shm.Name]uint64{}
 	dead := map[uint32]bool{}
 	for _, f := range files {
 		if f.Name.Kind == shm.Control {
@@ -61,15 +61,20 @@ func (d *Dict) sweepAll() (done bool, err error) {
 		own := f.Name.Creator == d.peer.ID() && !d.isPending(f.Name)
 		at := uint64(0)
 		if f.Name.Kind == shm.Body {
-			if at = d.committedAt(f.Name); at == 0 && !gone {
+			if at = d.committed[f.Name]; at == 0 {
+				at = d.committedAt(f.Name)
+			}
+			if at == 0 && !gone {
 				continue
 			}
+			committed[f.Name] = at
 			bodies = true
 		} else if !gone && !own {
 			continue
 		}
 		final[f.Name] = at
 	}
+	d.committed = committed
 	for name := range d.superseded {
 		if _, there := final[name]; !there {
 			delete(d.superseded, name)
@@ -78,14 +83,18 @@ func (d *Dict) sweepAll() (done bool, err error) {
 	if len(final) == 0 {
 		return true, nil
 	}
-	referred, err := d.references(bodies)
+	referred, position, err := d.references(bodies)
 	if err != nil {
 		return false, err
 	}
 	pins := d.pins()
 	done = true
 	for name, at := range final {
-		if referred[name] || (name.Kind == shm.Body && pinned(pins, at)) {
+		if referred[name] {
+			continue // until the list of layers changes
+		}
+		if name.Kind == shm.Body && pinned(pins, at, position) {
+			done = false
 			continue
 		}
 		if name.Kind == shm.Layer && !d.supersededFor(name, grace) {
@@ -111,24 +120,25 @@ func (d *Dict) supersededFor(name shm.Name, t time.Duration) bool {
 	return time.Since(since) >= t
 }
 
-// references are the files that the stream and the layers refer to.
-func (d *Dict) references(bodies bool) (map[shm.Name]bool, error) {
-	in := map[shm.Name]bool{}
+// references are the files that the stream and the layers refer to, and the
+// position that those layers give.
+func (d *Dict) references(bodies bool) (in map[shm.Name]bool, position uint64, err error) {
+	in = map[shm.Name]bool{}
 	if bodies {
 		if err := d.inRecords(in); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	b, err := d.openBase()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, l := range b.list.Layers {
 		in[shm.NameOf(shm.Layer, l.ID)] = true
 	}
 	externals, err := b.stack.Externals()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, id := range externals {
 		in[shm.NameOf(shm.Body, id)] = true
@@ -140,7 +150,7 @@ func (d *Dict) references(bodies bool) (map[shm.Name]bool, error) {
 			in[name] = true
 		}
 	}
-	return in, nil
+	return in, b.position, nil
 }
 
 // inRecords notes the bodies that records behind the newest layer refer to.
@@ -184,24 +194,28 @@ func (d *Dict) committedAt(name shm.Name) uint64 {
 	return at
 }
 
-// pins are the highest positions that views of living participants look at.
-func (d *Dict) pins() []uint64 {
-	var pins []uint64
+// span is between which positions the views of a participant look.
+type span struct{ from, to uint64 }
+
+// pins are the spans of the views of living participants.
+func (d *Dict) pins() []span {
+	var pins []span
 	for _, p := range d.peer.All() {
 		if p.Pin != 0 && p.Alive {
-			pins = append(pins, p.Pin)
+			pins = append(pins, span{p.PinFrom, p.Pin})
 		}
 	}
 	return pins
 }
 
-// pinned reports whether a body whose record ended at the given position may
-// be needed by a view at one of the pins or below. One that is younger than all
-// views cannot be. Where the position is not known (the creator died right after the
-// commit), every view may need it.
-func pinned(pins []uint64, at uint64) bool {
+// pinned reports whether a body whose record ended at the given position, and that
+// nothing refers to behind or in the layers of position layers, may be needed by a
+// view. What it holds was replaced at layers at the latest, so views from there on
+// do not need it, and neither do those that are older than its record. Where the
+// position of that is not known, it is 0: the creator died right after the commit.
+func pinned(pins []span, at, layers uint64) bool {
 	for _, p := range pins {
-		if at <= p {
+		if p.from < layers && at <= p.to {
 			return true
 		}
 	}

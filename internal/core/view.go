@@ -49,14 +49,15 @@ func (v *View) Close() { v.hold.Release() }
 // Position is the revision that the view shows.
 func (v *View) Position() uint64 { return v.position }
 
-// pin tells the other participants up to which position our views may need
-// bodies that nothing else refers to any more: everything while one is about to
-// choose its position, 0 without a view. Once the handle is closing its entry may
+// pin tells the other participants between which positions our views may need
+// bodies that nothing else refers to any more: up to everything while one is about
+// to choose its position, 0 without a view. Once the handle is closing its entry may
 // be somebody else's: leaving it takes the pin away.
-func (d *Dict) pin(highest uint64) {
+func (d *Dict) pin(lowest, highest uint64) {
 	d.startMu.Lock()
 	defer d.startMu.Unlock()
 	if e := d.peer.Entry(); e != nil && !d.closing.Load() {
+		e.PinFrom.Store(lowest)
 		e.Pin.Store(highest)
 	}
 }

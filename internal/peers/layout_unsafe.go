@@ -19,5 +19,5 @@ var (
 	_ [32]byte = [unsafe.Offsetof(Entry{}.Applied)]byte{}
 	_ [40]byte = [unsafe.Offsetof(Entry{}.Pin)]byte{}
 	_ [48]byte = [unsafe.Offsetof(Entry{}.Commits)]byte{}
-	_ [56]byte = [unsafe.Offsetof(Entry{}.before)]byte{}
+	_ [56]byte = [unsafe.Offsetof(Entry{}.PinFrom)]byte{}
 )

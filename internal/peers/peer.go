@@ -166,7 +166,7 @@ type Info struct {
 	Joined       time.Time // by the clock of its machine
 	Applied      uint64    // position its replica has reached
 	Pin          uint64    // highest position its open Views look at; 0 none
-	Commits      uint64    // what it has committed since it joined
+	PinFrom      uint64    // lowest one, if Pin is not 0
 	Self         bool      // the Peer that was asked
 	Alive        bool
 }

@@ -50,7 +50,8 @@ type Entry struct {
 	// Applied is the position that the participant's replica has reached.
 	Applied failpoint.Uint64
 
-	// Pin is the highest position that its open Views look at, 2⁶⁴−1 while one
+	// PinFrom and Pin are the lowest and the highest position that its open Views
+	// look at; PinFrom counts only while Pin is not 0. Pin is 2⁶⁴−1 while one
 	// is about to choose; 0 for none.
 	Pin failpoint.Uint64
 
@@ -59,5 +60,5 @@ type Entry struct {
 	// double a figure. Owners only ever add to it.
 	Commits failpoint.Uint64
 
-	before failpoint.Uint64 // Commits as its present owner found it
+	PinFrom failpoint.Uint64 // see Pin
 }

@@ -62,7 +62,6 @@ func (e *Entry) fill(id uint32, self process) {
 	e.namespace.Store(self.namespace)
 	e.start.Store(self.start)
 	e.joined.Store(time.Now().UnixNano())
-	e.before.Store(e.Commits.Load())
 	e.ready.Store(id)
 }
 
@@ -124,7 +123,7 @@ func (p *Peer) describe(e *Entry) (info Info, ok bool) {
 			info.Joined = time.Unix(0, e.joined.Load())
 			info.Applied = e.Applied.Load()
 			info.Pin = e.Pin.Load()
-			info.Commits = e.Commits.Load() - e.before.Load()
+			info.PinFrom = e.PinFrom.Load()
 		}
 		info.Alive = info.Self || p.Known(id) && !p.Dead(id)
 		if e.id.Load() == id {

@@ -15,10 +15,10 @@ const none = math.MaxUint64
 type Views struct {
 	lowest atomic.Uint64 // none, or the lowest position that is needed
 
-	// Changed, if set, is told the highest position whenever it changes: the
-	// largest number there is while a view is about to choose, 0 when there is
-	// no view. It is called with the registry locked.
-	Changed func(highest uint64)
+	// Changed, if set, is told the lowest and the highest position whenever one of
+	// them changes: highest is the largest number there is while a view is about to
+	// choose, 0 when there is no view. It is called with the registry locked.
+	Changed func(lowest, highest uint64)
 
 	mu      sync.Mutex
 	first   *Hold
@@ -98,9 +98,9 @@ func (v *Views) update() {
 	for h := v.first; h != nil; h = h.next {
 		lowest, highest = min(lowest, h.low), max(highest, h.high)
 	}
-	v.lowest.Store(lowest)
-	if highest != v.highest && v.Changed != nil {
-		v.Changed(highest)
+	if (lowest != v.lowest.Load() || highest != v.highest) && v.Changed != nil {
+		v.Changed(lowest, highest)
 	}
+	v.lowest.Store(lowest)
 	v.highest = highest
 }
