@@ -1,6 +1,7 @@
 package core
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,6 +45,45 @@ func TestDamagedHead(t *testing.T) {
 		}
 		a.head.Store(old)
 	}
+}
+
+// A reader that has seen more than the head now says must not take what it knows
+// for everything: others would write, and it would not look.
+func TestHeadThatWentBack(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	a, b := openDict(t, cfg), openDict(t, cfg)
+	writeOp(t, a, putOp("k", "old"))
+	early := a.head.Load()
+	writeOp(t, a, putOp("k", "new"))
+	late := a.head.Load()
+	_, err := b.Sync()
+	require.NoError(t, err)
+	a.head.Store(early)
+	for _, d := range []*Dict{a, b} {
+		_, err := d.Get(at("k"))
+		require.ErrorIs(t, err, errs.ErrCorrupt)
+		require.ErrorContains(t, err, "went back")
+	}
+	a.head.Store(late)
+	v, err := b.Get(at("k"))
+	require.NoError(t, err)
+	require.Equal(t, "new", v.Raw())
+}
+
+// A head that is far away says nothing of how much there is to be read.
+func TestDistantHeadMakesNoRoom(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	a, b := openDict(t, cfg), openDict(t, cfg)
+	writeOp(t, a, putOp("k", "v"))
+	old := a.head.Load()
+	a.head.Store(old | 1<<40)
+	defer a.head.Store(old)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := b.Sync()
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, errs.ErrCorrupt)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 // A floor above the head is found by who enters the next chunk; the folder finds
