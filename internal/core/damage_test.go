@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
 )
 
@@ -24,6 +25,7 @@ func word[T any](t *testing.T, d *Dict, offset uintptr) *T {
 // Offsets of words in the control segment.
 const (
 	lockState   = unsafe.Offsetof(control{}.lock)
+	nextID      = unsafe.Offsetof(control{}.peers)
 	streamFloor = unsafe.Offsetof(control{}.stream) + 72
 )
 
@@ -64,6 +66,10 @@ func TestHeadThatWentBack(t *testing.T) {
 		require.ErrorIs(t, err, errs.ErrCorrupt)
 		require.ErrorContains(t, err, "went back")
 	}
+	// Nor must anybody write over what others were promised.
+	_, err = b.Write(t.Context(), []record.Op{putOp("other", "v")}, nil)
+	require.ErrorIs(t, err, errs.ErrCorrupt)
+	require.Equal(t, early, a.head.Load())
 	a.head.Store(late)
 	v, err := b.Get(at("k"))
 	require.NoError(t, err)
