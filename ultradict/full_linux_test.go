@@ -41,12 +41,13 @@ func TestFullAtEachAllocation(t *testing.T) {
 		ballast := filepath.Join(dir, "ballast")
 		f, err := os.Create(ballast)
 		require.NoError(t, err)
-		size := int64(0)
 		for tries := 0; free() != k; tries++ { // background work may be under way
-			require.Less(t, tries, 100)
-			size += int64(free()) - int64(k)
-			require.NoError(t, f.Truncate(min(size, int64(empty))*4096))
-			_ = unix.Fallocate(int(f.Fd()), 0, 0, size*4096) // looked at above
+			require.Less(t, tries, 300)
+			var st unix.Stat_t
+			require.NoError(t, unix.Fstat(int(f.Fd()), &st))
+			size := st.Blocks*512 + (int64(free())-int64(k))*4096
+			require.NoError(t, f.Truncate(size))
+			_ = unix.Fallocate(int(f.Fd()), 0, 0, size) // looked at above
 			time.Sleep(10 * time.Millisecond)
 		}
 		full.run(fmt.Sprintf("%d free pages", k))

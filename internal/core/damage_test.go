@@ -69,6 +69,12 @@ func TestHeadThatWentBack(t *testing.T) {
 	// Nor must anybody write over what others were promised.
 	_, err = b.Write(t.Context(), []record.Op{putOp("other", "v")}, nil)
 	require.ErrorIs(t, err, errs.ErrCorrupt)
+	err = b.Update(t.Context(), func(tx *Tx) error { // it went round and round
+		_, err := tx.Read(at("k"))
+		tx.Write(putOp("k", "newer"))
+		return err
+	})
+	require.ErrorIs(t, err, errs.ErrCorrupt)
 	require.Equal(t, early, a.head.Load())
 	a.head.Store(late)
 	v, err := b.Get(at("k"))

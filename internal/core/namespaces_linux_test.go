@@ -3,12 +3,15 @@ package core
 import (
 	"context"
 	"errors"
+	"io"
+	"os"
 	"os/exec"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/peers"
@@ -191,4 +194,24 @@ func TestLastParticipants(t *testing.T) {
 	require.NoError(t, Remove("test", cfg))
 	fresh := openDict(t, cfg)
 	require.EqualValues(t, 1, fresh.peer.ID())
+}
+
+// Who can only read can lock the byte of a dead participant, and so keep its
+// lock from being taken over: docs/SECURITY.md says so.
+func TestAReaderCanKeepTheDeadAlive(t *testing.T) {
+	cfg := testConfig(memoryDir(t))
+	cfg.LockTimeout = 50 * time.Millisecond
+	d := openDict(t, cfg)
+	p := proctest.Start(t, "holder", cfg.Dir)
+	require.Equal(t, "locked", p.Line())
+	id, _, _ := d.lock.Owner()
+	p.Kill()
+	f, err := os.Open(d.segment.File().Name())
+	require.NoError(t, err)
+	b := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: peers.Base + int64(id), Len: 1}
+	require.NoError(t, unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &b))
+	_, err = d.Write(t.Context(), []record.Op{putOp("k", "v")}, nil)
+	require.ErrorIs(t, err, &errs.LockError{})
+	require.NoError(t, f.Close())
+	writeOp(t, d, putOp("k", "v"))
 }
