@@ -38,7 +38,7 @@ func TestExhausted(t *testing.T) {
 				p := proctest.Start(t, "exhausted", memoryDir(t), c.what, strconv.Itoa(left))
 				failures, ok := p.TryLine()
 				err := p.Wait()
-				if err != nil && regexp.MustCompile(`fatal error: runtime: |newosproc|cannot allocate memory\nruntime`).MatchString(err.Error()) {
+				if err != nil && regexp.MustCompile(`fatal error: runtime: |newosproc|cannot allocate memory\nruntime|ThreadSanitizer: out of memory`).MatchString(err.Error()) {
 					t.Skip("Go itself found no memory, before the dictionary did")
 				}
 				require.NoError(t, err)
