@@ -255,6 +255,12 @@ func TestProbesAreShared(t *testing.T) {
 	w.claim.Store(math.MaxInt64)
 	require.True(t, w.claimProbe(now, probePeriod), "a time that has not come is damage")
 	require.False(t, w.claimProbe(now, probePeriod))
+	for _, bit := range []uint{63, 62} {
+		w.claim.Store(now ^ -1<<bit)
+		require.True(t, w.claimProbe(now, probePeriod), "and so is one before all times")
+		w.claim.Store(math.MinInt64 + now>>bit)
+		require.True(t, w.claimProbe(now, probePeriod))
+	}
 }
 
 func TestContext(t *testing.T) {

@@ -65,7 +65,8 @@ func millis(now int64) uint64 { return uint64(now/int64(time.Millisecond)) & see
 // only one of all that wait does so in any period of the given length.
 func (w *Word) claimProbe(now int64, period time.Duration) bool {
 	last := w.claim.Load()
-	if last <= now && now-last < int64(period) {
+	// Without a sign: a time long before all times must not come out as a moment ago.
+	if last <= now && uint64(now)-uint64(last) < uint64(period) {
 		return false
 	}
 	return w.claim.CompareAndSwap(last, now)

@@ -20,12 +20,13 @@ func (d *Dict) advance(target uint64) error {
 		if s.Closed() {
 			return errs.ErrClosed
 		}
-		if s.Applied() >= target {
-			break
+		// The head is loaded after the position, and only grows.
+		applied, head := s.Applied(), d.str.Head()
+		if head < target || head < applied {
+			return &errs.CorruptError{Segment: "control", Reason: fmt.Sprintf("head of the stream went back from %d to %d", max(target, applied), head)}
 		}
-		head := d.str.Head()
-		if head < target {
-			return &errs.CorruptError{Segment: "control", Reason: fmt.Sprintf("head of the stream went back from %d to %d", target, head)}
+		if applied >= target {
+			break
 		}
 		err := d.replay(head)
 		if errors.Is(err, stream.ErrLapped) {
@@ -58,7 +59,9 @@ func (d *Dict) replay(limit uint64) error {
 	if at := d.rep.State().Applied(); d.reader.Position() != at {
 		d.reader.Seek(at)
 	}
-	if lag := limit - d.reader.Position(); lag > manyRecords {
+	// No more can be read than the ring has, however far away the head is said to be.
+	ring := uint64(d.id.limit) * uint64(d.id.chunk)
+	if lag := min(limit-d.reader.Position(), ring); lag > manyRecords {
 		d.rep.Expect(int(min(lag/recordBytes, mostExpected)))
 	}
 	for {

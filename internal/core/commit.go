@@ -41,7 +41,9 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 				return 0, 0, d.lockFailed(err)
 			}
 		}
-		err = d.str.Reserve(len(payload))
+		if err = d.notBack(); err == nil {
+			err = d.str.Reserve(len(payload))
+		}
 		if err == nil && check != nil {
 			err = check.scan(d.str)
 		}

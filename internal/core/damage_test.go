@@ -1,6 +1,7 @@
 package core
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/shm"
 )
 
@@ -23,6 +25,7 @@ func word[T any](t *testing.T, d *Dict, offset uintptr) *T {
 // Offsets of words in the control segment.
 const (
 	lockState   = unsafe.Offsetof(control{}.lock)
+	nextID      = unsafe.Offsetof(control{}.peers)
 	streamFloor = unsafe.Offsetof(control{}.stream) + 72
 )
 
@@ -44,6 +47,55 @@ func TestDamagedHead(t *testing.T) {
 		}
 		a.head.Store(old)
 	}
+}
+
+// A reader that has seen more than the head now says must not take what it knows
+// for everything: others would write, and it would not look.
+func TestHeadThatWentBack(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	a, b := openDict(t, cfg), openDict(t, cfg)
+	writeOp(t, a, putOp("k", "old"))
+	early := a.head.Load()
+	writeOp(t, a, putOp("k", "new"))
+	late := a.head.Load()
+	_, err := b.Sync()
+	require.NoError(t, err)
+	a.head.Store(early)
+	for _, d := range []*Dict{a, b} {
+		_, err := d.Get(at("k"))
+		require.ErrorIs(t, err, errs.ErrCorrupt)
+		require.ErrorContains(t, err, "went back")
+	}
+	// Nor must anybody write over what others were promised.
+	_, err = b.Write(t.Context(), []record.Op{putOp("other", "v")}, nil)
+	require.ErrorIs(t, err, errs.ErrCorrupt)
+	err = b.Update(t.Context(), func(tx *Tx) error { // it went round and round
+		_, err := tx.Read(at("k"))
+		tx.Write(putOp("k", "newer"))
+		return err
+	})
+	require.ErrorIs(t, err, errs.ErrCorrupt)
+	require.Equal(t, early, a.head.Load())
+	a.head.Store(late)
+	v, err := b.Get(at("k"))
+	require.NoError(t, err)
+	require.Equal(t, "new", v.Raw())
+}
+
+// A head that is far away says nothing of how much there is to be read.
+func TestDistantHeadMakesNoRoom(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	a, b := openDict(t, cfg), openDict(t, cfg)
+	writeOp(t, a, putOp("k", "v"))
+	old := a.head.Load()
+	a.head.Store(old | 1<<40)
+	defer a.head.Store(old)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := b.Sync()
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, errs.ErrCorrupt)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 // A floor above the head is found by who enters the next chunk; the folder finds

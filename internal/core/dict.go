@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -101,6 +102,9 @@ func (d *Dict) wrap(doing string, err error) error {
 		err = errs.ErrClosed
 	case d.str != nil && d.str.Ended():
 		err = errs.ErrRemoved
+	case errors.Is(err, errs.ErrCorrupt) && d.dir.Deleted():
+		// Files are missing that must be there, because somebody has deleted all.
+		err = fmt.Errorf("its directory was deleted: %w (%v)", errs.ErrNotExist, err)
 	}
 	return fmt.Errorf("%s %q: %w", doing, d.name, err)
 }

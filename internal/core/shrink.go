@@ -19,6 +19,9 @@ func (d *Dict) grown() bool {
 func (d *Dict) shrink() (again bool) {
 	for n := uint32(0); n < d.id.limit && d.str.Size() > 2*d.str.Capacity(); n++ {
 		err := d.publish(func() error {
+			if err := d.notBack(); err != nil {
+				return err
+			}
 			if err := d.str.Turn(); err != nil {
 				return err
 			}

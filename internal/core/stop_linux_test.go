@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, map[string]func([]string) error{"holder": holder, "folder": folder})
+	proctest.Main(m, map[string]func([]string) error{"holder": holder, "folder": folder, "writer": writer})
 }
 
 // holder takes the writers' lock and waits.

@@ -34,6 +34,13 @@ type Proc struct {
 // The process is killed, if it still lives, and reaped when the test ends.
 func Start(t testing.TB, role string, args ...string) *Proc {
 	t.Helper()
+	return StartWith(t, nil, role, args...)
+}
+
+// StartWith is Start, and lets the caller change the command before it runs:
+// its user, its namespaces, or a program that starts it in turn.
+func StartWith(t testing.TB, change func(*exec.Cmd), role string, args ...string) *Proc {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatalf("start role %s: %v", role, err)
@@ -45,6 +52,9 @@ func Start(t testing.TB, role string, args ...string) *Proc {
 		"GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = 5 * time.Second // a grandchild may hold stderr open
+	if change != nil {
+		change(p.cmd)
+	}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatalf("start role %s: %v", role, err)
 	}

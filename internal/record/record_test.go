@@ -118,3 +118,59 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRef: a reference is refused, or says the same again and names a table
+// inside its file.
+func FuzzRef(f *testing.F) {
+	f.Add(record.AppendRef(nil, record.Layout(ops()).Ref(1<<32|7)))
+	f.Add(record.AppendRef(nil, record.Ref{Size: 1<<64 - 1, Table: 1<<64 - 1}))
+	f.Add(make([]byte, record.RefSize+1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ref, err := record.ParseRef(b)
+		if err != nil {
+			require.ErrorIs(t, err, record.ErrMalformed)
+			return
+		}
+		require.LessOrEqual(t, ref.Table, ref.Size-record.BodyStart)
+		require.Equal(t, b[:28], record.AppendRef(nil, ref)[:28])
+	})
+}
+
+// FuzzBody: whatever the operations, a body holds all of them where its table
+// says, and nothing of it overlaps.
+func FuzzBody(f *testing.F) {
+	f.Add([]byte("key"), []byte("value"), uint16(600), uint16(0), uint64(0))
+	f.Add([]byte{}, []byte{}, uint16(0), uint16(5000), uint64(1<<63))
+	f.Fuzz(func(t *testing.T, key, value []byte, first, second uint16, dict uint64) {
+		in := []record.Op{
+			{Kind: record.Put, Key: key, Value: bytes.Repeat([]byte("1"), int(first)), Dict: dict},
+			{Kind: record.Clear, Dict: dict},
+			{Kind: record.Put, Key: value, Value: value},
+			{Kind: record.Delete, Key: key, Dict: dict},
+			{Kind: record.Put, Key: key, Value: bytes.Repeat([]byte("2"), int(second))},
+		}
+		body := record.Layout(in)
+		mem := make([]byte, body.Size())
+		body.Fill(mem)
+		ref, err := record.ParseRef(record.AppendRef(nil, body.Ref(1)))
+		require.NoError(t, err)
+		free := record.BodyStart + ref.Table
+		table := mem[record.BodyStart:free]
+		for _, want := range in {
+			var op record.Op
+			table, err = record.Next(table, &op)
+			require.NoError(t, err)
+			got := op.Value
+			if op.InBody {
+				require.GreaterOrEqual(t, op.Place.Offset, free)
+				free = op.Place.Offset + op.Place.Length
+				require.LessOrEqual(t, free, ref.Size)
+				got = mem[op.Place.Offset:free]
+			}
+			require.Equal(t, string(want.Value), string(got))
+			require.Equal(t, string(want.Key), string(op.Key))
+			require.Equal(t, want.Dict, op.Dict)
+		}
+		require.Empty(t, table)
+	})
+}

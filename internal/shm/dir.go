@@ -161,6 +161,13 @@ func (d *Dir) Free() (free int64, err error) {
 	return free, err
 }
 
+// Deleted reports whether the directory itself was deleted, by whomever: what
+// is mapped stays, and nothing can be opened or made any more.
+func (d *Dir) Deleted() bool {
+	st, err := d.own()
+	return err == nil && st.links == 0
+}
+
 // each calls fn for every regular file.
 func (d *Dir) each(fn func(file string, st *status)) error {
 	names, err := d.entries()
