@@ -190,6 +190,13 @@ func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint6
 	if s.h.head.Load() != p.head {
 		return 0, 0, s.moved()
 	}
+	end = p.start + uint64(frameBytes(p.n))
+	if headFirst { // never, see broken_off.go
+		if !s.h.head.CompareAndSwap(p.head, end) {
+			return 0, 0, s.moved()
+		}
+		linger()
+	}
 	mask := uint64(s.cfg.Chunk) - 1
 	if pad != nil {
 		rest := uint64(s.cfg.Chunk) - p.head&mask
@@ -200,9 +207,8 @@ func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint6
 	length := uint32(p.n) | uint32(kind)<<30
 	copy(mem[frameSize:frameSize+p.n], payload)
 	putFrame(mem, length, mix(sum, p.start, length))
-	end = p.start + uint64(frameBytes(p.n))
 	// By CAS: the stream may have been ended since Reserve.
-	if !s.h.head.CompareAndSwap(p.head, end) {
+	if !headFirst && !s.h.head.CompareAndSwap(p.head, end) {
 		return 0, 0, s.moved()
 	}
 	runtime.KeepAlive(chunk)
