@@ -87,7 +87,7 @@ func TestInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	for _, sig := range []os.Signal{os.Interrupt, os.Kill} {
 		t.Run(sig.String(), func(t *testing.T) {
-			driver := exec.Command(exe, "-for", "1m")
+			driver := exec.Command(exe, "-for", "1m", "-out", t.TempDir())
 			driver.Env = append(os.Environ(), driverVar+"=1")
 			stdout, err := driver.StdoutPipe()
 			require.NoError(t, err)
