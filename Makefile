@@ -3,9 +3,10 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 FUZZTIME    ?= 10s
+LINEARTIME  ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help test race fuzz bench prove lint cover fmt ci
+.PHONY: help test race fuzz bench prove linear lint cover fmt ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +25,9 @@ bench: ## run the benchmarks of the library
 
 prove: ## show on this machine that the promises hold
 	go run ./internal/prove
+
+linear: ## check histories of killed processes for LINEARTIME (default 60s)
+	go run ./linear -for $(LINEARTIME)
 
 lint: ## check the format, go vet, staticcheck, errcheck
 	tools/lint

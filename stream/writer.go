@@ -199,6 +199,13 @@ func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint6
 	if s.h.head.Load() != p.head {
 		return 0, 0, s.moved()
 	}
+	end = p.start + uint64(frameBytes(p.n))
+	if headFirst { // never, see broken_off.go
+		if !s.h.head.CompareAndSwap(p.head, end) {
+			return 0, 0, s.moved()
+		}
+		linger()
+	}
 	mask := uint64(s.cfg.Chunk) - 1
 	if pad != nil {
 		rest := uint64(s.cfg.Chunk) - p.head&mask
@@ -213,9 +220,8 @@ func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint6
 	failpoint.Step("frame")
 	putFrame(mem, length, mix(sum, p.start, length))
 	failpoint.Step("frame")
-	end = p.start + uint64(frameBytes(p.n))
 	// By CAS: the stream may have been ended since Reserve.
-	if !s.h.head.CompareAndSwap(p.head, end) {
+	if !headFirst && !s.h.head.CompareAndSwap(p.head, end) {
 		return 0, 0, s.moved()
 	}
 	runtime.KeepAlive(chunk)

@@ -19,7 +19,7 @@ func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
 	p := s.Applied()
 	// The head is loaded after the position: if they are equal, the replica
 	// had everything at that moment. Closed and removed handles never match.
-	current := d.head.Load() == p
+	current := staleGet || d.head.Load() == p
 	runtime.KeepAlive(d)
 	if current {
 		if v, r := s.Find(k, p); r == replica.Found {
@@ -28,7 +28,7 @@ func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
 			}
 		}
 	}
-	return d.get(k, true)
+	return d.get(k, !staleGet)
 }
 
 // Peek is Get without a look at the stream: what the replica says as it stands.
