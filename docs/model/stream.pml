@@ -65,6 +65,7 @@ bit finished[WRITERS + 1];
 byte record[RECORDS + 2];        /* ghost: attempt that was published as record r */
 byte attempt;                    /* ghost */
 byte deaths;
+bit ended;                       /* ghost: End returned */
 
 /* I1: what lies in [tail, head) is whole. I2: tail <= layer <= head. */
 inline I1() {
@@ -84,6 +85,8 @@ inline I1() {
 		}
 		x = 0
 	}
+#else
+	skip
 #endif
 }
 
@@ -186,7 +189,7 @@ again:		atomic {
 				:: taken && segment[SLOT(n)] == seg ->
 					done = done | S_SEGMENT | S_NUMBER; POINT(3)
 				:: taken && segment[SLOT(n)] != seg ->
-					seg = segment[SLOT(n)]; done = done | S_ENTER; POINT(4)
+					seg = segment[SLOT(n)]; done = done | S_ENTER
 				:: else -> skip
 				fi
 			:: else ->
@@ -214,8 +217,14 @@ again:		atomic {
 		/* The record exists from here on. */
 		atomic {
 			if
-			:: head == h -> head = n * CHUNK + 2; record[n] = a; I1()
-			:: else -> skip
+#ifdef HEAD_BY_STORE
+			:: true ->
+#else
+			:: head == h ->
+#endif
+				head = n * CHUNK + 2; record[n] = a; I1();
+				assert(!ended)
+			:: else -> POINT(4)
 			fi;
 			done = 0; seg = 0; pad = 0; old = 0; a = 0; taken = 0; h = 0; n = 0
 		};
@@ -383,6 +392,11 @@ out:	/* An acknowledged write is never lost: all that was published was seen. */
 	assert(pos == (head & 63))
 }
 
+#ifdef END
+/* Stream.End: by Remove, without the lock. */
+proctype Remover() { atomic { head = head | ENDED; ended = 1 } }
+#endif
+
 proctype Killer() {
 	byte who;
 	do
@@ -408,6 +422,9 @@ init {
 		}
 		for (i : 1 .. WRITERS) { run Writer(i) }
 		run Reader();
+#ifdef END
+		run Remover();
+#endif
 #if DEATHS > 0
 		run Killer();
 #endif
