@@ -338,7 +338,7 @@ again:	atomic {
 	od;
 	atomic {
 		done = 0;
-#ifndef NO_SECOND_LOOK
+#if !defined(NO_SECOND_LOOK) && !defined(NO_LOOK_IN_FILL)
 		if :: t > pos -> t = 0; t2 = 0; goto lapped :: else -> skip fi;
 #endif
 		/* Frame and checksum. */
