@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"hash/maphash"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -44,12 +45,21 @@ func (r *run) latencies(what string, m *ultradict.Map[string, string], names []s
 	r.must(err)
 	value := millionValue(1, 100)
 	waits := make(times, updates)
+	long, preempted := 0, 0
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for i := range waits {
 		name := names[(i*stride)%len(names)]
+		switches := preemptions()
 		begin := time.Now()
 		err := m.Set(name, value)
 		waits[i] = time.Since(begin)
 		r.must(err)
+		if waits[i] > time.Millisecond {
+			if long++; preemptions() != switches {
+				preempted++
+			}
+		}
 		if i%100_000 == 0 {
 			r.progress("%s: %d updates", what, i)
 		}
@@ -67,6 +77,7 @@ func (r *run) latencies(what string, m *ultradict.Map[string, string], names []s
 	got := waits.sorted().at(tail)
 	r.figure("Set "+what+", p99.99", short(got), text, got <= goal)
 	r.tell(fmt.Sprintf("    %d updates", updates), "%v", waits)
+	r.tell("    above 1 ms; while the kernel ran another thread instead", "%d; %d", long, preempted)
 	r.tell("    a loop without a dictionary at the same place", "%v", control)
 	r.tell("    rollovers; merges; chunks gained", "%d; %d; %d",
 		after.Rollovers-before.Rollovers, after.Merges-before.Merges, after.Growths-before.Growths)
