@@ -106,15 +106,19 @@ func (m *Mutex) take(word uint32) bool {
 	if m.pinned {
 		pin.Pin()
 	}
+	wake := false
 	if m.word.state.CompareAndSwap(0, word) {
 		if !m.closed.Load() {
 			m.held = m.acquire()
 			return true
 		}
-		m.letGo()
+		wake = m.letGo() // somebody may have gone to sleep in this very moment
 	}
 	if m.pinned {
 		pin.Unpin()
+	}
+	if wake {
+		futex.Wake(failpoint.Atomic32(&m.word.state), 1)
 	}
 	return false
 }

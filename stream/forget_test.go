@@ -32,7 +32,9 @@ func TestForget(t *testing.T) {
 	for _, s := range []*Stream{r.s, other} {
 		s.Forget()
 		in := map[uint64]bool{s.pending: true}
-		for _, segment := range s.Segments() {
+		segments, ok := s.Segments()
+		require.True(t, ok)
+		for _, segment := range segments {
 			in[segment] = true
 		}
 		for segment := range s.mapped {

@@ -203,16 +203,23 @@ func (s *Stream) Wait(ctx context.Context, position uint64) error {
 // Uses reports whether a chunk of the ring lies in the segment, as Segments
 // has it, or whether it is this process's spare. It needs no lock.
 func (s *Stream) Uses(segment uint64) bool {
+	if segment == 0 {
+		return false
+	}
 	// The spare first: it goes from there into the ring.
-	return segment != 0 && (segment == s.Spare() || slices.Contains(s.Segments(), segment))
+	if segment == s.Spare() {
+		return true
+	}
+	in, ok := s.Segments()
+	return !ok || slices.Contains(in, segment) // in doubt, it is
 }
 
 // Segments returns the segments that chunks of the ring lie in: those in
 // [tail, head], and the one that the next writer will enter. It needs no lock.
 // It may name segments that have just left the ring, and leaves out none of
-// those that were in it when it was called.
-func (s *Stream) Segments() []uint64 {
-	var in []uint64
+// those that were in it when it was called. ok is false where that cannot be
+// said: the ring went round a thousand chunks during each of several looks.
+func (s *Stream) Segments() (in []uint64, ok bool) {
 	for range 8 {
 		in = in[:0]
 		tail := s.h.tail.Load() >> s.shift
@@ -224,16 +231,10 @@ func (s *Stream) Segments() []uint64 {
 		// A segment moves to another slot while we look, and is then named by
 		// both, unless we slept until the table had come round to the first.
 		if s.h.tail.Load()>>s.shift-tail < uint64(MaxChunks-s.cfg.Limit) {
-			return in
+			return in, true
 		}
 	}
-	in = in[:0]
-	for i := range s.h.slots { // too much rather than too little
-		if segment := s.h.slots[i].segment.Load(); segment != 0 {
-			in = append(in, segment)
-		}
-	}
-	return in
+	return nil, false
 }
 
 // chunk returns this process's mapping of chunk n, nil where it has none or

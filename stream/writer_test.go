@@ -143,16 +143,22 @@ func TestRecyclingNeedsNoMap(t *testing.T) {
 
 func TestSegments(t *testing.T) {
 	r := newRing(t, MinChunk, 2, 4)
-	require.ElementsMatch(t, []uint64{1, 2}, r.s.Segments())
+	require.ElementsMatch(t, []uint64{1, 2}, segments(r.s))
 	for range 3 * 4 {
 		r.append(make([]byte, r.s.MaxPayload()))
 	}
-	require.ElementsMatch(t, []uint64{1, 2, Gained | 3}, r.s.Segments())
+	require.ElementsMatch(t, []uint64{1, 2, Gained | 3}, segments(r.s))
 	for range 40 {
 		_, end := r.append(make([]byte, r.s.MaxPayload()))
 		r.s.Release(end)
 	}
-	require.ElementsMatch(t, []uint64{1, 2}, r.s.Segments())
+	require.ElementsMatch(t, []uint64{1, 2}, segments(r.s))
 	r.s.Collect()
 	require.Len(t, r.heap.live, 2)
+}
+
+// segments are those of a ring that nobody writes to.
+func segments(s *Stream) []uint64 {
+	in, _ := s.Segments()
+	return in
 }

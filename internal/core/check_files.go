@@ -115,7 +115,9 @@ func (c *checkup) leftovers(root *shm.Root) {
 
 // orphans lists the files that nothing refers to.
 func (c *checkup) orphans() {
-	for _, segment := range c.d.str.Segments() {
+	segments, ok := c.d.str.Segments()
+	c.blind = c.blind || !ok
+	for _, segment := range segments {
 		name, _ := chunkName(segment)
 		c.referred[name] = true
 	}

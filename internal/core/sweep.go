@@ -144,7 +144,12 @@ func (d *Dict) references(bodies bool) (in map[shm.Name]bool, position uint64, e
 		in[shm.NameOf(shm.Body, id)] = true
 	}
 	// The spare first: it moves into the ring, never back.
-	for _, segment := range append([]uint64{d.str.Spare()}, d.str.Segments()...) {
+	spare := d.str.Spare()
+	segments, ok := d.str.Segments()
+	if !ok {
+		return nil, 0, stream.ErrLapped // another time
+	}
+	for _, segment := range append(segments, spare) {
 		if segment != 0 {
 			name, _ := chunkName(segment)
 			in[name] = true
