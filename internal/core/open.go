@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -269,6 +270,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		d.retry = locks.New(&d.control.retry, d.peer, locks.Options{})
 	}
 	d.head = d.str.HeadWord()
+	d.swept.Store(math.MaxUint64) // no list's: a newcomer looks for what the dead have left
 	d.due = uint64(min(d.str.Capacity()/2, rolloverAt))
 	d.bite = max(2*d.due, smallBite)
 	b, err := d.openBase()

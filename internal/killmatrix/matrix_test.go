@@ -181,6 +181,7 @@ type trial struct {
 	at       uint64
 	dir      string
 	survivor *ultradict.Dict // attached before the victim; nil if that creates the dictionary
+	rival    *proctest.Proc
 }
 
 // prepare makes the directory and what the scenario finds.
@@ -196,6 +197,13 @@ func (tr *trial) prepare() {
 	require.NoError(tr, err)
 	for _, s := range tr.sc.setup {
 		require.NoError(tr, s.do(tr.survivor))
+	}
+	if tr.sc.dead != "" {
+		require.Error(tr, proctest.Start(tr.T, "dier", dir, tr.sc.name, tr.sc.dead).Wait())
+	}
+	if tr.sc.rival {
+		tr.rival = proctest.Start(tr.T, "rival", dir, tr.sc.name)
+		require.Equal(tr, "ready", tr.rival.Line())
 	}
 }
 
@@ -324,7 +332,11 @@ func (tr *trial) moveOn(pid int, site string) (held bool) {
 	}
 	defer other.Close()
 	// The ring goes round many times, and lists of layers are published.
-	for i := range 600 {
+	turns := 600
+	if tr.sc.loose {
+		turns = 60 // each of them looks for room
+	}
+	for i := range turns {
 		err := other.Set("moved", small(i))
 		if tr.sc.loose && errors.Is(err, ultradict.ErrNoSpace) {
 			err = nil
@@ -342,6 +354,14 @@ func (tr *trial) moveOn(pid int, site string) (held bool) {
 
 // finish looks at what is left when acked steps had returned.
 func (tr *trial) finish(acked int) {
+	if tr.rival != nil {
+		tr.rival.Send("end")
+		require.NoError(tr, tr.rival.Wait())
+	}
+	if err := lockFile(tr.dir, 1); err != nil { // whoever had it
+		require.NoError(tr, err)
+	}
+	require.NoError(tr, os.Remove(filepath.Join(tr.dir, lockName)))
 	if tr.sc.gone && acked == len(tr.sc.steps) {
 		// Whether the removal had begun is open; that it can be finished is not.
 		if tr.survivor != nil {

@@ -5,10 +5,10 @@ package killmatrix
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, map[string]func([]string) error{"victim": victim, "helper": helper})
+	proctest.Main(m, map[string]func([]string) error{"victim": victim, "helper": helper, "dier": dier, "rival": rival})
 }
 
 // arm makes this process do something at a point: args are its number, 0 for none,
@@ -43,7 +43,11 @@ func arm(at, action string) error {
 
 // report says where the process is, without a lock that a goroutine could wait
 // for: it may be where the scheduler is off.
-func report(s failpoint.Site) { _, _ = unix.Write(int(os.Stdout.Fd()), []byte("at "+s.String()+"\n")) }
+func report(s failpoint.Site) {
+	line := []byte("at " + s.String() + "\n")
+	// Not through the scheduler: it would have to give up what it holds.
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, 1, uintptr(unsafe.Pointer(&line[0])), uintptr(len(line)))
+}
 
 // victim runs a scenario: args are the directory, the scenario, and those of arm.
 // It says how many steps have returned, and at the end, if it gets there, how many
@@ -111,4 +115,39 @@ func helper(args []string) error {
 	err = d.Close()
 	proctest.Say("points %d", failpoint.Disarm())
 	return err
+}
+
+// dier writes until it comes to a function, in which it dies. args are the
+// directory, the scenario and the function.
+func dier(args []string) error {
+	d, err := scenarioOf(args[1]).open(args[0])
+	if err != nil {
+		return err
+	}
+	failpoint.Arm(failpoint.Plan{At: 3, Action: failpoint.Kill, Only: args[2]})
+	for i := range 100_000 {
+		if err := d.Set("dier", i%7); err != nil {
+			return err
+		}
+	}
+	return errors.New("it never came to " + args[2])
+}
+
+// rival counts in the shared key until the test has enough. args are the directory
+// and the scenario.
+func rival(args []string) error {
+	d, err := scenarioOf(args[1]).open(args[0])
+	if err != nil {
+		return err
+	}
+	go func() {
+		for i := 0; ; i++ {
+			if err := bump("rival", fmt.Sprint(i%7)).do(d); err != nil {
+				return
+			}
+		}
+	}()
+	proctest.Say("ready")
+	proctest.Receive()
+	return d.Close()
 }

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/ultradict/go/locks"
 	"github.com/ultradict/go/ultradict"
 )
 
@@ -33,6 +35,9 @@ type scenario struct {
 	last  func(dir string) error
 	gone  bool // last removes the dictionary: whether it is there is open
 	loose bool // steps leave more behind on their way than the model knows
+
+	dead  string // the function in which somebody else has died before the victim comes
+	rival bool   // somebody else writes all the time
 }
 
 func set(k, v string) step {
@@ -104,6 +109,43 @@ func grow(k string) step {
 		},
 	}
 }
+
+// bump is a transaction over a key that everybody writes to, and one of its own.
+func bump(k, v string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			return d.Update(context.Background(), func(tx *ultradict.Tx[string, any]) error {
+				n, err := ultradict.As[int](tx.Get(shared))
+				if err != nil && !errors.Is(err, ultradict.ErrNotFound) {
+					return err
+				}
+				return errors.Join(tx.Set(shared, n+1), tx.Set(k, v))
+			})
+		},
+		func(s state) { s[k] = v },
+	}
+}
+
+// shared is the key that rivals write to.
+const shared = "shared"
+
+// lockFile takes and releases the lock of a lock file.
+func lockFile(dir string, times int) error {
+	f, err := locks.Open(filepath.Join(dir, lockName))
+	if err != nil {
+		return err
+	}
+	for range times {
+		unlock, err := f.Lock(context.Background())
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		unlock()
+	}
+	return f.Close()
+}
+
+const lockName = "lock"
 
 // view keeps a view open over the steps within.
 func view(within ...step) step {
@@ -216,6 +258,15 @@ var scenarios = []*scenario{
 		steps: repeat(700, func(i int) step { return set(key(i), small(i)) }), rest: 700 * time.Millisecond},
 	{name: "limit", opts: []ultradict.Option{tiny, ultradict.WithMaxBytes(1 << 20)},
 		steps: []step{untilFull("f", 400), set("after", "1"), untilFull("f", 400)}, loose: true},
+	// Somebody has died with the lock, in the middle of a record or of a list of layers.
+	{name: "takeover", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, dead: "(*Stream).Append",
+		steps: repeat(5, func(i int) step { return set(key(i), small(i)) })},
+	{name: "takeover of a lease", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, dead: "(*Directory).Publish",
+		steps: repeat(120, func(i int) step { return set(key(i), small(i)) }), rest: 20 * time.Millisecond},
+	{name: "contention", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, rival: true,
+		steps: repeat(120, func(i int) step { return bump(key(i), small(i)) })},
+	{name: "lock file", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, steps: []step{set("b", "2")},
+		last: func(dir string) error { return lockFile(dir, 3) }},
 	{name: "remove", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), set("l", large(0))}, steps: []step{set("b", "2")},
 		last: func(dir string) error { return ultradict.Remove("test", ultradict.WithDir(dir)) }, gone: true},
 }

@@ -46,7 +46,7 @@ func partOfProtocol(dir string) bool {
 	for _, root := range []string{"ultradict", "stream", "snapshot", "locks", "objects", "internal"} {
 		if within(dir, root) {
 			return !within(dir, "internal/lint") && !within(dir, "internal/proctest") && !within(dir, "internal/prove") &&
-				!within(dir, "internal/killmatrix")
+				!within(dir, "internal/killmatrix") && !within(dir, "internal/replica")
 		}
 	}
 	return false
@@ -152,8 +152,9 @@ func isIdent(e ast.Expr, name string) bool {
 
 // A Point is a step of the protocol as the source has it.
 type Point struct {
-	Path string // of the file, relative to the root
-	Line int
+	Path     string // of the file, relative to the root
+	Line     int
+	Function string // that it stands in, without its receiver
 }
 
 // Points lists the lines of all steps: the changes of words in shared memory, the
@@ -198,28 +199,33 @@ func (t *tree) points() []Point {
 			}
 			sel, method := call.Fun.(*ast.SelectorExpr)
 			switch {
-			case isSelector(call.Fun, "failpoint", "Step") && !inWrapper(f, call), isIdent(call.Fun, "change"):
+			case isWrapper(functionOf(f, call)):
+				return true
+			case isSelector(call.Fun, "failpoint", "Step"), isIdent(call.Fun, "change"):
 			case method && changes(sel.Sel.Name) && words[lastName(sel.X)]:
 			default:
 				return true
 			}
-			all = append(all, Point{f.path, f.fset.Position(call.Lparen).Line})
+			all = append(all, Point{f.path, f.fset.Position(call.Lparen).Line, functionOf(f, call)})
 			return true
 		})
 	}
 	return all
 }
 
-// inWrapper reports whether a call stands in a function that has the points for
-// its callers.
-func inWrapper(f *file, call *ast.CallExpr) bool {
+// functionOf is the name of the function that a call stands in.
+func functionOf(f *file, call *ast.CallExpr) string {
 	for _, d := range f.syntax.Decls {
 		if fn, ok := d.(*ast.FuncDecl); ok && fn.Pos() <= call.Pos() && call.Pos() < fn.End() {
-			return fn.Name.Name == "change" || fn.Name.Name == "fcntl"
+			return fn.Name.Name
 		}
 	}
-	return false
+	return ""
 }
+
+// isWrapper reports whether a function has its points for its callers, as
+// internal/failpoint has it.
+func isWrapper(function string) bool { return function == "change" || function == "fcntl" }
 
 func changes(method string) bool {
 	switch method {
