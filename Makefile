@@ -4,9 +4,10 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 FUZZTIME    ?= 10s
 LINEARTIME  ?= 60s
+KILLS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test race fuzz bench prove linear lint cover fmt ci
+.PHONY: help test race fuzz bench prove kills model linear lint cover fmt ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,12 @@ bench: ## run the benchmarks of the library
 
 prove: ## show on this machine that the promises hold
 	go run ./internal/prove
+
+kills: ## kill and stop processes at every step of the protocol (all points: KILLS=-full)
+	go test -tags ultradict_failpoints -timeout 3h -v -run TestMatrix ./internal/killmatrix -args $(KILLS) | grep -v -e '=== ' -e '/[0-9] '
+
+model: ## check the models of the protocol (needs spin and a C compiler)
+	docs/model/run
 
 linear: ## check histories of killed processes for LINEARTIME (default 60s)
 	go run ./linear -for $(LINEARTIME)
