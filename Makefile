@@ -3,9 +3,11 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 FUZZTIME    ?= 10s
+SOAK        ?= 10m
+SEED        ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help test race fuzz bench prove lint cover fmt ci
+.PHONY: help test race fuzz bench prove soak lint cover fmt ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,9 @@ bench: ## run the benchmarks of the library
 
 prove: ## show on this machine that the promises hold
 	go run ./internal/prove
+
+soak: ## kill, stop and verify for SOAK (default 10m), with choices of SEED
+	go run -tags ultradict_failpoints ./internal/soak -for $(SOAK) -seed $(SEED)
 
 lint: ## check the format, go vet, staticcheck, errcheck
 	tools/lint
