@@ -113,13 +113,22 @@ func (e *epoch) detach() {
 		return
 	}
 	e.count()
+	e.quiet()
+	must(e.m.Close())
+	e.m = nil
+}
+
+// quiet ends the driver's writes.
+func (e *epoch) quiet() {
+	if e.pulse == nil {
+		return
+	}
 	recoveries, err := e.pulse.end()
+	e.pulse = nil
 	e.figures.recoveries = append(e.figures.recoveries, recoveries...)
 	if !(e.removing && errors.Is(err, ultradict.ErrRemoved)) {
 		must(err)
 	}
-	must(e.m.Close())
-	e.m, e.pulse = nil, nil
 }
 
 // count notes the figures of the instance, which go with it.

@@ -34,6 +34,7 @@ func (e *epoch) finish() {
 		}
 		e.exact()
 		e.newcomer()
+		e.quiet() // who writes always leaves something to be tidied
 		e.tidy()
 	}
 	e.detach()
