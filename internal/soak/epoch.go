@@ -219,12 +219,12 @@ func (e *epoch) abandon(err error) {
 	}
 	if !errors.Is(err, errInterrupted) {
 		e.clear()
-		fmt.Fprintf(e.out, "epoch %d of seed %d: %+v, removing %v\n", e.n, e.seed, e.settings, e.removing)
+		e.say("epoch %d of seed %d: %+v, removing %v\n", e.n, e.seed, e.settings, e.removing)
 		for _, s := range e.slots {
-			fmt.Fprintf(e.out, "  slot %d: in flight %v, journal\n%s", s.id, s.flying, s.lastLines())
+			e.say("  slot %d: in flight %v, journal\n%s", s.id, s.flying, s.lastLines())
 		}
 		report, errCheck := ultradict.Check(name, ultradict.WithDir(e.settings.Dir))
-		fmt.Fprintf(e.out, "%s(%v)\n", report, errCheck)
+		e.say("%s(%v)\n", report, errCheck)
 	}
 	if e.m != nil {
 		_ = e.m.Close()

@@ -38,6 +38,9 @@ func (e *epoch) finish() {
 		e.tidy()
 	}
 	e.detach()
+	if !e.removing {
+		e.deserted()
+	}
 	for _, s := range e.slots {
 		must(s.journal.Close())
 	}
@@ -143,7 +146,7 @@ func (e *epoch) tidy() {
 		if len(report.Problems) > 0 {
 			violate("check: %s", report)
 		}
-		if report.OK() && len(report.Orphans) == 0 {
+		if report.OK() && inStore(report.Orphans) {
 			break
 		}
 		if time.Now().After(end) {
@@ -154,6 +157,22 @@ func (e *epoch) tidy() {
 	must(err)
 	e.figures.rollovers += st.Rollovers
 	e.figures.merges += st.Merges
+}
+
+// inStore reports whether there is at most the one chunk that a handle which has
+// written may keep for the next time.
+func inStore(orphans []ultradict.File) bool {
+	return len(orphans) == 0 || len(orphans) == 1 && orphans[0].Living && strings.HasPrefix(orphans[0].Name, "stream-")
+}
+
+// deserted verifies that the last one to leave has left nothing either.
+func (e *epoch) deserted() {
+	e.figures.checks++
+	report, err := ultradict.Check(name, ultradict.WithDir(e.settings.Dir))
+	must(err)
+	if !report.OK() || len(report.Orphans) > 0 {
+		must(leakError(fmt.Sprintf("after the last one has left: %s", report)))
+	}
 }
 
 // removeUnder removes the dictionary while the workers work: some who try to do so

@@ -67,7 +67,7 @@ func (s *soak) run() int {
 	s.started, s.printed = time.Now(), time.Now()
 	var err error
 	if s.root, err = os.MkdirTemp(sharedMemory(), "ultradict-soak-"); err != nil {
-		fmt.Fprintln(s.out, err)
+		s.say("%v\n", err)
 		return 1
 	}
 	err = protected(s.warm)
@@ -80,15 +80,15 @@ func (s *soak) run() int {
 	}
 	if err == nil {
 		s.clear()
-		fmt.Fprintf(s.out, "%s\nno violation\n", s.figures.table(time.Since(s.started), s.seed))
+		s.say("%s\nno violation\n", s.figures.table(time.Since(s.started), s.seed))
 		err = os.RemoveAll(s.root)
 	} else if errors.Is(err, errInterrupted) {
 		s.clear()
-		fmt.Fprintf(s.out, "%s\ninterrupted\n", s.figures.table(time.Since(s.started), s.seed))
+		s.say("%s\ninterrupted\n", s.figures.table(time.Since(s.started), s.seed))
 		err = errors.Join(err, os.RemoveAll(s.root))
 	} else {
 		s.figures.blame(err)
-		fmt.Fprintf(s.out, "%s\nVIOLATION: %v\nkept in %s\n", s.figures.table(time.Since(s.started), s.seed), err, s.root)
+		s.say("%s\nVIOLATION: %v\nkept in %s\n", s.figures.table(time.Since(s.started), s.seed), err, s.root)
 	}
 	switch {
 	case err == nil:
@@ -141,14 +141,17 @@ func (s *soak) progress(what string) {
 	}
 	s.printed = time.Now()
 	s.clear()
-	fmt.Fprintf(s.out, "%4.0f s  %s; %s", time.Since(s.started).Seconds(), what, s.figures.short())
+	s.say("%4.0f s  %s; %s", time.Since(s.started).Seconds(), what, s.figures.short())
 	if !s.live {
-		fmt.Fprintln(s.out)
+		s.say("\n")
 	}
 }
 
 func (s *soak) clear() {
 	if s.live {
-		fmt.Fprint(s.out, "\r\x1b[K")
+		s.say("\r\x1b[K")
 	}
 }
+
+// say writes to the user, who may have gone.
+func (s *soak) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
