@@ -73,6 +73,9 @@ func (e *epoch) killAll(alone bool) {
 	if alone {
 		e.figures.aloneDeaths++
 		e.check()
+		if e.rng.IntN(2) == 0 {
+			e.repair()
+		}
 		e.attach()
 	}
 	for _, s := range e.slots {
@@ -171,5 +174,15 @@ func (e *epoch) check() {
 	must(err)
 	if len(report.Problems) > 0 {
 		violate("check: %s", report)
+	}
+}
+
+// repair has what the dead have left removed, while nobody is attached.
+func (e *epoch) repair() {
+	e.figures.repairs++
+	report, err := ultradict.Check(name, append(e.settings.timeout(), ultradict.WithDir(e.settings.Dir), ultradict.WithRepair())...)
+	must(err)
+	if !report.OK() || len(report.Orphans) > 0 {
+		violate("repaired, nobody attached: %s", report)
 	}
 }

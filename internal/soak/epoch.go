@@ -27,6 +27,7 @@ type epoch struct {
 	resume      chan *process
 	pids        map[int]bool // of everybody who ever took part
 	stoppedEver map[int]bool
+	dead        map[int]bool
 	standing    int  // processes that were stopped and not resumed
 	removing    bool // the dictionary is being removed: nobody has to find it
 	takeovers   uint64
@@ -37,7 +38,7 @@ func (e *epoch) run() {
 	e.settings = settingsOf(e.rng, filepath.Join(e.root, "dictionaries"))
 	e.ended = make(chan *process, 4*maxSlots)
 	e.resume = make(chan *process, 1024)
-	e.pids, e.stoppedEver = map[int]bool{os.Getpid(): true}, map[int]bool{}
+	e.pids, e.stoppedEver, e.dead = map[int]bool{os.Getpid(): true}, map[int]bool{}, map[int]bool{}
 	e.births()
 	e.attach()
 	for i := range e.workers {
@@ -167,6 +168,7 @@ func (e *epoch) bury(p *process) {
 
 // judge says why a process has ended, and whether it may have.
 func (e *epoch) judge(p *process) {
+	e.dead[p.pid()] = true
 	at, site, last := p.lastWords()
 	switch status := p.cmd.ProcessState; {
 	case killed(status) && p.byUs:

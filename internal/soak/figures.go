@@ -11,18 +11,19 @@ import (
 
 // figures are what a run has to show.
 type figures struct {
-	acked, reads, refusals, named uint64
-	random, failpoints, together  int // deaths
-	atStart                       int // deaths of those who create or remove
-	aloneDeaths                   int // times that nobody was left, not even the driver
-	stops, leaseStops, ends       int
-	newcomers                     int
-	epochs, removals              int
-	takeovers, rollovers, merges  uint64
-	checks                        int
-	lost, halves, leaks           int
-	recoveries                    []time.Duration
-	sites                         map[string]int // of deaths at points
+	acked, reads, refusals       uint64
+	named, dead, unknown         uint64 // refusals, by who held the lock
+	random, failpoints, together int    // deaths
+	atStart                      int    // deaths of those who create or remove
+	aloneDeaths                  int    // times that nobody was left, not even the driver
+	stops, leaseStops, ends      int
+	newcomers                    int
+	epochs, removals             int
+	takeovers, rollovers, merges uint64
+	checks, repairs              int
+	lost, halves, leaks          int
+	recoveries                   []time.Duration
+	sites                        map[string]int // of deaths at points
 }
 
 func (f *figures) deaths() int { return f.random + f.failpoints + f.together + f.atStart }
@@ -67,7 +68,7 @@ func (f *figures) table(took time.Duration, seed uint64) string {
 	row("seed; time", "%d; %v", seed, took.Round(time.Second))
 	row("operations", "%d, of which %d reads", f.acked+f.refusals+f.reads, f.reads)
 	row("acknowledged writes", "%d", f.acked)
-	row("writes refused with *LockError", "%d, of which %d named a stopped process", f.refusals, f.named)
+	row("writes refused with *LockError", "%d: %d named one that was stopped, %d a dead one, %d nobody", f.refusals, f.named, f.dead, f.unknown)
 	row("deaths", "%d", f.deaths())
 	row("    at random times", "%d", f.random)
 	row("    at points", "%d, at %d places", f.failpoints, len(f.sites))
@@ -78,7 +79,7 @@ func (f *figures) table(took time.Duration, seed uint64) string {
 	row("ended in peace; newcomers that found all", "%d; %d", f.ends, f.newcomers)
 	row("epochs; of which removed under the workers", "%d; %d", f.epochs, f.removals)
 	row("takeovers; rollovers; merges", "%d; %d; %d", f.takeovers, f.rollovers, f.merges)
-	row("checks", "%d", f.checks)
+	row("checks; repairs while nobody was attached", "%d; %d", f.checks, f.repairs)
 	row("lost acknowledged writes", "%d", f.lost)
 	row("halves seen", "%d", f.halves)
 	row("leaks", "%d", f.leaks)

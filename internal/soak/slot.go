@@ -75,8 +75,13 @@ func (e *epoch) happened(s *slot, o op) {
 // where writers wait longer than anybody is ever stopped.
 func (e *epoch) refused(s *slot, owner int) {
 	e.figures.refusals++
-	if e.stoppedEver[owner] {
+	switch {
+	case e.stoppedEver[owner]:
 		e.figures.named++
+	case owner == 0:
+		e.figures.unknown++
+	case e.dead[owner]:
+		e.figures.dead++ // by now
 	}
 	switch {
 	case owner != 0 && !e.pids[owner]:
