@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -42,8 +43,12 @@ func arm(at, action string) error {
 }
 
 // report says where the process is, without a lock that a goroutine could wait
-// for: it may be where the scheduler is off.
-func report(s failpoint.Site) { _, _ = unix.Write(int(os.Stdout.Fd()), []byte("at "+s.String()+"\n")) }
+// for: it may be where the scheduler is off. The scheduler must not even know of the
+// system call, or it may take the processor away meanwhile, which is fatal there.
+func report(s failpoint.Site) {
+	b := []byte("at " + s.String() + "\n")
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, os.Stdout.Fd(), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+}
 
 // victim runs a scenario: args are the directory, the scenario, and those of arm.
 // It says how many steps have returned, and at the end, if it gets there, how many
