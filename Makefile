@@ -5,9 +5,11 @@ SHELL       := /bin/bash
 FUZZTIME    ?= 10s
 LINEARTIME  ?= 60s
 KILLS       ?=
+SOAK        ?= 10m
+SEED        ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help test race fuzz bench prove kills model linear lint cover fmt ci
+.PHONY: help test race fuzz bench prove kills model linear soak lint cover fmt ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +37,9 @@ model: ## check the models of the protocol (needs spin and a C compiler)
 
 linear: ## check histories of killed processes for LINEARTIME (default 60s)
 	go run ./linear -for $(LINEARTIME)
+
+soak: ## kill, stop and verify for SOAK (default 10m), with choices of SEED
+	go run -tags ultradict_failpoints ./internal/soak -for $(SOAK) -seed $(SEED)
 
 lint: ## check the format, go vet, staticcheck, errcheck
 	tools/lint

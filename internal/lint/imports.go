@@ -60,7 +60,7 @@ var layers = []layer{
 	},
 	{ // shows that the promises hold, so it may look at everything
 		name:    "proof",
-		dirs:    []string{"internal/killmatrix", "internal/prove", "linear"},
+		dirs:    []string{"internal/killmatrix", "internal/prove", "internal/soak", "linear"},
 		imports: []string{"facade", "core", "blocks", "machine", "pure", "support"},
 	},
 	{ // to be copied by users, so they import what users can import

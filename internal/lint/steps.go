@@ -46,7 +46,7 @@ func partOfProtocol(dir string) bool {
 	for _, root := range []string{"ultradict", "stream", "snapshot", "locks", "objects", "internal"} {
 		if within(dir, root) {
 			return !within(dir, "internal/lint") && !within(dir, "internal/proctest") && !within(dir, "internal/prove") &&
-				!within(dir, "internal/killmatrix") && !within(dir, "internal/replica")
+				!within(dir, "internal/killmatrix") && !within(dir, "internal/soak") && !within(dir, "internal/replica")
 		}
 	}
 	return false

@@ -186,6 +186,33 @@ func (r *Root) removeDir(entry string) error {
 		return err
 	}
 	defer func() { _ = d.close() }()
+	for range maxRemovals {
+		if err := d.empty(); err != nil {
+			return err
+		}
+		again := false
+		err = r.do("rmdir", entry, func(fd int) error {
+			err := sysRmdir(fd, entry)
+			again = isTaken(err)
+			return err
+		})
+		if !again {
+			break
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// maxRemovals bounds how often a directory is emptied anew. Those who are attached to
+// an instance that is being removed may be about to give a file its name; they notice
+// before they begin with another.
+const maxRemovals = 1000
+
+// empty removes all files.
+func (d *folder) empty() error {
 	names, err := d.entries()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -198,12 +225,5 @@ func (r *Root) removeDir(entry string) error {
 		}
 		failed = append(failed, err)
 	}
-	if err := errors.Join(failed...); err != nil {
-		return err
-	}
-	err = r.do("rmdir", entry, func(fd int) error { return sysRmdir(fd, entry) })
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return errors.Join(failed...)
 }

@@ -157,6 +157,37 @@ func TestRetireOverLeftover(t *testing.T) {
 	require.Empty(t, entriesOf(t, r.Path()))
 }
 
+// Those who are attached may give names to files while the directory is removed.
+func TestRetireBesideCreators(t *testing.T) {
+	for range 50 {
+		r, d, id := tempInstance(t)
+		begun, done := make(chan struct{}), make(chan error, 1)
+		go func() {
+			err := error(nil)
+			for i := uint32(0); i < 200 && err == nil; i++ {
+				var f *Draft
+				if f, err = d.Create(Body, 1, i, 128, id); err != nil {
+					break
+				}
+				var s *Segment
+				if s, err = f.Publish(); err == nil {
+					err = s.Close()
+				}
+				if i == 3 {
+					close(begun)
+				}
+			}
+			done <- err
+		}()
+		<-begun
+		require.NoError(t, r.Retire(d, "dict", id))
+		require.Empty(t, entriesOf(t, r.Path()))
+		if err := <-done; err != nil {
+			require.ErrorIs(t, err, fs.ErrNotExist)
+		}
+	}
+}
+
 func TestSweep(t *testing.T) {
 	r, _, _ := tempInstance(t)
 	at := func(s ...string) string { return filepath.Join(r.Path(), filepath.Join(s...)) }
