@@ -67,9 +67,10 @@ func (d *Dict) Has(k replica.Key) (bool, error) {
 }
 
 func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
-	// A body can be gone when the replica lags behind: then it catches up and
-	// asks again. The second time it is damage.
-	for missing := 0; ; {
+	// A body can be gone when the replica lags behind: then it catches up and asks
+	// again. If it is gone once more, that is damage, unless a further layer was
+	// published in between: no body goes without one.
+	for missing, layers := false, uint64(0); ; {
 		s, err := d.state()
 		if sync && err == nil {
 			s, err = d.Sync()
@@ -86,9 +87,11 @@ func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
 			return nil, err
 		}
 		v, err = d.decode(s, k, v)
-		if errors.Is(err, errBodyGone) && missing < 3 {
-			missing, sync = missing+1, true
-			continue
+		if errors.Is(err, errBodyGone) {
+			if now := d.control.snapshot.Sequence(); !missing || now != layers {
+				missing, layers, sync = true, now, true
+				continue
+			}
 		}
 		return v, d.missing(err)
 	}
