@@ -338,7 +338,7 @@ func (tr *trial) moveOn(pid int, site string) (held bool) {
 	// The ring goes round many times, and lists of layers are published.
 	turns := 600
 	if tr.sc.loose {
-		turns = 60 // each of them looks for room
+		turns = 10 // each of them looks for room
 	}
 	for i := range turns {
 		err := other.Set("moved", small(i))
