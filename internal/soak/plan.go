@@ -24,7 +24,7 @@ type settings struct {
 func settingsOf(rng *rand.Rand, dir string) settings {
 	s := settings{Dir: dir}
 	s.StreamSize = []int{4 << 10, 4 << 10, 64 << 10, 64 << 10, 0}[rng.IntN(5)]
-	s.MaxBytes = []int64{0, 512 << 20}[rng.IntN(2)] // large enough: ErrNoSpace is a violation
+	s.MaxBytes = []int64{0, 2 << 30}[rng.IntN(2)] // large enough: ErrNoSpace is a violation
 	s.LockTimeout = []time.Duration{0, 100 * time.Millisecond, time.Second}[rng.IntN(3)]
 	s.Noise = []int{0, 50, 500}[rng.IntN(3)]
 	return s
