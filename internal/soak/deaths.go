@@ -172,6 +172,7 @@ func (e *epoch) check() {
 	e.figures.checks++
 	report, err := ultradict.Check(name, ultradict.WithDir(e.settings.Dir))
 	must(err)
+	e.figures.files = max(e.figures.files, report.Files)
 	if len(report.Problems) > 0 {
 		violate("check: %s", report)
 	}
