@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ultradict/go/ultradict"
@@ -169,6 +170,7 @@ func (e *epoch) bury(p *process) {
 // judge says why a process has ended, and whether it may have.
 func (e *epoch) judge(p *process) {
 	e.dead[p.pid()] = true
+	e.logged(p)
 	at, site, last := p.lastWords()
 	switch status := p.cmd.ProcessState; {
 	case killed(status) && p.byUs:
@@ -188,6 +190,16 @@ func (e *epoch) judge(p *process) {
 	case status.ExitCode() == exitGone && (e.removing || p.plan.Role == "remover"):
 	default:
 		violate("process %d (%s) of slot %d ended with %v: %s", p.pid(), p.plan.Role, p.plan.Slot, status, p.said())
+	}
+}
+
+// logged looks at what a process has logged: background work fails where the
+// dictionary is removed or somebody stood still, but finds no damage.
+func (e *epoch) logged(p *process) {
+	said := p.said()
+	e.figures.warnings += strings.Count(said, "level=WARN")
+	if strings.Contains(said, ultradict.ErrCorrupt.Error()) || strings.Contains(said, "is damaged") {
+		violate("slot %d logged: %s", p.plan.Slot, said)
 	}
 }
 

@@ -21,6 +21,7 @@ type figures struct {
 	epochs, removals             int
 	takeovers, rollovers, merges uint64
 	checks, repairs              int
+	warnings                     int // of background work, logged by workers
 	files                        int // of a dictionary, the most that a check has met
 	lost, halves, leaks          int
 	recoveries                   []time.Duration
@@ -81,6 +82,7 @@ func (f *figures) table(took time.Duration, seed uint64) string {
 	row("epochs; of which removed under the workers", "%d; %d", f.epochs, f.removals)
 	row("takeovers; rollovers; merges", "%d; %d; %d", f.takeovers, f.rollovers, f.merges)
 	row("checks; repairs while nobody was attached", "%d; %d", f.checks, f.repairs)
+	row("warnings of background work", "%d", f.warnings)
 	row("files of a dictionary, most", "%d", f.files)
 	row("lost acknowledged writes", "%d", f.lost)
 	row("halves seen", "%d", f.halves)

@@ -118,8 +118,7 @@ func whole(key, raw string) error {
 	return err
 }
 
-// alive verifies that exactly so many handles are open, and that the table of those
-// who take part holds no more than fit.
+// alive verifies that those who take part and live are exactly the open handles.
 func (e *epoch) alive(want int) {
 	st, err := e.m.Status()
 	must(err)
