@@ -110,7 +110,7 @@ func (r *run) settled(m *ultradict.Map[string, string], expected int) {
 // heapKills shows the same for processes that take long to be torn down. Their
 // locks fall only when all of their memory is gone.
 func heapKills(r *run) {
-	const heap = min(2<<30, math.MaxInt/2)
+	const heap = min(4<<30, math.MaxInt/2)
 	m := r.texts("heap")
 	var waits []death
 	held := 0
