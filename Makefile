@@ -4,7 +4,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 FUZZTIME    ?= 10s
 LINEARTIME  ?= 60s
-KILLS       ?=
+KILLS       ?= -limit 50ms
 SOAK        ?= 10m
 SEED        ?= 0
 
@@ -29,7 +29,7 @@ bench: ## run the benchmarks of the library
 prove: ## show on this machine that the promises hold
 	go run ./internal/prove
 
-kills: ## kill and stop processes at every step of the protocol (all points: KILLS=-full)
+kills: ## kill and stop processes at every step of the protocol (all points: KILLS="-full -limit 50ms")
 	go test -tags ultradict_failpoints -timeout 3h -v -run TestMatrix ./internal/killmatrix -args $(KILLS) | grep -v -e '=== ' -e '/[0-9] '
 
 model: ## check the models of the protocol (needs spin and a C compiler)
