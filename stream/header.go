@@ -22,13 +22,15 @@ const ended = 1 << 63
 // initialized by [Stream.Init] once. Every contended word has a cache line of
 // its own.
 type Header struct {
-	_     structs.HostLayout
-	head  failpoint.Uint64 // end of the last record; top bit: the stream has ended
-	_     [56]byte
-	tail  failpoint.Uint64 // everything below may be overwritten at any moment
-	floor failpoint.Uint64 // everything below may be given up by the next writer
-	_     [48]byte
-	bell  bell.Word
+	_    structs.HostLayout
+	head failpoint.Uint64 // end of the last record; top bit: the stream has ended
+	// written follows head after each append: a head below it was set back.
+	written failpoint.Uint64
+	_       [48]byte
+	tail    failpoint.Uint64 // everything below may be overwritten at any moment
+	floor   failpoint.Uint64 // everything below may be given up by the next writer
+	_       [48]byte
+	bell    bell.Word
 	// Chunk n is described by slots[n mod MaxChunks], valid when number == n+1.
 	slots [MaxChunks]slot
 }

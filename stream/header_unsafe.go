@@ -5,6 +5,7 @@ import "unsafe"
 // The layout of a Header, checked by the compiler; part of the format.
 var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Header{}.head)]
+	_ = [1]struct{}{}[unsafe.Offsetof(Header{}.written)-8]
 	_ = [1]struct{}{}[unsafe.Offsetof(Header{}.tail)-64]
 	_ = [1]struct{}{}[unsafe.Offsetof(Header{}.floor)-72]
 	_ = [1]struct{}{}[unsafe.Offsetof(Header{}.bell)-128]

@@ -132,6 +132,7 @@ func (s *Stream) Init(segments []uint64) {
 	s.h.tail.Store(start)
 	s.h.floor.Store(start)
 	s.h.head.Store(start)
+	s.h.written.Store(start)
 }
 
 // First is the first position of every stream with these chunks.
@@ -141,6 +142,12 @@ func (s *Stream) First() uint64 { return uint64(s.cfg.Chunk) }
 // position is up to date exactly when the word equals it. After [Stream.End]
 // it equals no position.
 func (s *Stream) HeadWord() *atomic.Uint64 { return failpoint.Atomic64(&s.h.head) }
+
+// WrittenWord is a word that follows the one of [Stream.HeadWord]: each append
+// moves it to where it has moved that. Loaded before, it is never above it, and
+// equal to it unless an append is under way, or its writer died in it; so it tells a
+// head that was damaged from one that is true.
+func (s *Stream) WrittenWord() *atomic.Uint64 { return failpoint.Atomic64(&s.h.written) }
 
 // Head is the end of the last record.
 func (s *Stream) Head() uint64 { return s.h.head.Load() &^ ended }

@@ -19,6 +19,7 @@ func (s *Stream) Verify() (found []error, ok bool) {
 	for range patience {
 		m := moment{tail: s.h.tail.Load()}
 		m.floor = s.h.floor.Load()
+		m.written = s.h.written.Load()
 		m.head = s.Head()
 		for i := range s.h.slots {
 			// In the order opposite to the writer's: a number stands for the
@@ -38,6 +39,7 @@ func (s *Stream) Verify() (found []error, ok bool) {
 // only grow are read in the order of their size, the smaller ones first.
 type moment struct {
 	tail, floor     uint64
+	written         uint64
 	head, headAfter uint64 // before and after the table was read
 	numbers         [MaxChunks]uint64
 	segments        [MaxChunks]uint64
@@ -60,6 +62,8 @@ func (s *Stream) verify(m *moment) (found []error) {
 		say(atTail, "tail %d does not begin a chunk", m.tail)
 	case m.floor < m.tail:
 		say(atFloor, "floor %d is below tail %d", m.floor, m.tail)
+	case m.head < m.written:
+		say(atHead, "head %d is below %d, which was written", m.head, m.written)
 	case m.head < m.floor:
 		say(atHead, "head %d is below floor %d", m.head, m.floor)
 	case m.head%Align != 0:

@@ -57,7 +57,7 @@ func (s *Stream) reserve(n int, turn bool) error {
 	if head%Align != 0 {
 		return errMisaligned
 	}
-	if s.h.tail.Load() > head {
+	if s.h.tail.Load() > head || s.h.written.Load() > head {
 		return errPositions
 	}
 	start := head
@@ -224,6 +224,7 @@ func (s *Stream) Append(kind Kind, payload []byte, sum uint32) (start, end uint6
 	if !headFirst && !s.h.head.CompareAndSwap(p.head, end) {
 		return 0, 0, s.moved()
 	}
+	s.h.written.Store(end)
 	runtime.KeepAlive(chunk)
 	runtime.KeepAlive(pad)
 	return p.head, end, nil

@@ -156,16 +156,9 @@ func (f *flipper) count(fl flip, who, outcome, detail string) {
 	if outcome == "ErrNotExist" && fl.region != "stream: head" {
 		f.bad(fl, "%s: %s", who, detail)
 	}
-	if strings.Contains(outcome, flipWrong) || strings.Contains(outcome, flipUntyped) || strings.Contains(outcome, flipEarlier) && !forgiven(fl, who) {
+	if strings.Contains(outcome, flipWrong) || strings.Contains(outcome, flipUntyped) || strings.Contains(outcome, flipEarlier) {
 		f.bad(fl, "%s: %s: %s", who, outcome, detail)
 	}
-}
-
-// forgiven are the flips after which an earlier state is all that can be known:
-// head says that nothing more was committed, and is the only word that says
-// what was.
-func forgiven(fl flip, who string) bool {
-	return fl.region == "stream: head" && (who == "newcomer" || who == "behind")
 }
 
 // restore makes the dictionary as it was.

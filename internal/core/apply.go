@@ -20,8 +20,12 @@ func (d *Dict) advance(target uint64) error {
 		if s.Closed() {
 			return errs.ErrClosed
 		}
-		// The head is loaded after the position, and only grows.
-		applied, head := s.Applied(), d.str.Head()
+		// The head is loaded after the others, and only grows.
+		written, applied := d.written.Load(), s.Applied()
+		head := d.str.Head()
+		if head < written {
+			return errWentBack
+		}
 		if head < target || head < applied {
 			return &errs.CorruptError{Segment: "control", Reason: fmt.Sprintf("head of the stream went back from %d to %d", max(target, applied), head)}
 		}

@@ -30,10 +30,11 @@ type Values interface {
 // Dict is one open handle. Its methods may be called by any number of
 // goroutines.
 type Dict struct {
-	head   *atomic.Uint64 // the stream's head in shared memory
-	rep    *replica.Replica
-	str    *stream.Stream
-	values Values
+	head    *atomic.Uint64 // the stream's head in shared memory
+	written *atomic.Uint64 // follows it; tells a head that was set back
+	rep     *replica.Replica
+	str     *stream.Stream
+	values  Values
 
 	cfg     Config
 	name    string

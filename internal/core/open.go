@@ -269,7 +269,10 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		d.lock = locks.New(&d.control.lock, d.peer, locks.Options{OnTakeover: d.str.Ring, Pinned: true})
 		d.retry = locks.New(&d.control.retry, d.peer, locks.Options{})
 	}
-	d.head = d.str.HeadWord()
+	d.head, d.written = d.str.HeadWord(), d.str.WrittenWord()
+	if written := d.written.Load(); d.str.Head() < written {
+		return d, errWentBack
+	}
 	d.swept.Store(math.MaxUint64) // no list's: a newcomer looks for what the dead have left
 	d.due = uint64(min(d.str.Capacity()/2, rolloverAt))
 	d.bite = max(2*d.due, smallBite)

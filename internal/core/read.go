@@ -19,7 +19,7 @@ func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
 	p := s.Applied()
 	// The head is loaded after the position: if they are equal, the replica
 	// had everything at that moment. Closed and removed handles never match.
-	current := staleGet || d.head.Load() == p
+	current := staleGet || d.head.Load() == p && d.written.Load() <= p
 	runtime.KeepAlive(d)
 	if current {
 		if v, r := s.Find(k, p); r == replica.Found {
@@ -170,7 +170,7 @@ func (d *Dict) Sync() (*replica.State, error) {
 	s := d.rep.State()
 	head := d.head.Load()
 	runtime.KeepAlive(d)
-	if s.Applied() == head {
+	if s.Applied() == head && d.written.Load() <= head {
 		return s, nil
 	}
 	if s.Closed() {

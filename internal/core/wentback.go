@@ -4,7 +4,7 @@ import "github.com/ultradict/go/internal/errs"
 
 // errWentBack is one error for all, so that it can be returned under the
 // writers' lock, where nothing is allocated.
-var errWentBack error = &errs.CorruptError{Segment: "control", Reason: "head of the stream lies before records that were read"}
+var errWentBack error = &errs.CorruptError{Segment: "control", Reason: "head of the stream went back: it lies before records that were written"}
 
 // notBack returns an error where the head lies before what this handle has
 // read: an append there would overwrite what was committed. The caller holds
