@@ -85,7 +85,9 @@ func (d *Dict) admit(ctx context.Context) error {
 	if d.measure(); d.control.work.full.Load() == 0 {
 		return nil // somebody else has made room
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.LockTimeout)
+	// Others may be at it, and what is superseded stays for a moment: a short
+	// timeout of the lock does not cut that off.
+	ctx, cancel := context.WithTimeout(ctx, max(d.cfg.LockTimeout, time.Second))
 	defer cancel()
 	if d.reclaim(ctx); d.control.work.full.Load() == 0 {
 		return nil
