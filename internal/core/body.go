@@ -59,9 +59,8 @@ const committedOffset = shm.HeaderSize
 
 // writeBody makes the body of a commit that is too large for the stream. The
 // segment is the caller's until it is committed or dropped.
-func (d *Dict) writeBody(ops []record.Op) (*shm.Segment, record.Ref, error) {
-	layout := record.Layout(ops)
-	if err := d.roomFor(int64(layout.Size()), ops); err != nil {
+func (d *Dict) writeBody(layout *record.Body, room func() error) (*shm.Segment, record.Ref, error) {
+	if err := room(); err != nil {
 		return nil, record.Ref{}, err
 	}
 	draft, err := d.create(shm.Body, int64(layout.Size()))

@@ -31,13 +31,10 @@ import (
 // nothing needs to be undone; after it everything has. Between 2 and 7 the
 // goroutine is pinned: no allocation, no system call, no code of the user's.
 func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum uint32, check *check) (start, end uint64, err error) {
-	deadline := time.Time{} // set when first needed: reading the clock costs
+	deadline := time.Time{} // for making room; set when first needed: reading the clock costs
 	for {
 		if !d.lock.TryLock() {
-			if deadline.IsZero() {
-				deadline = time.Now().Add(d.cfg.LockTimeout)
-			}
-			if err := d.lock.Lock(ctx, max(0, time.Until(deadline))); err != nil {
+			if err := d.lock.Lock(ctx, d.cfg.LockTimeout); err != nil {
 				return 0, 0, d.lockFailed(err)
 			}
 		}
@@ -62,7 +59,7 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 			return start, end, nil
 		}
 		if deadline.IsZero() {
-			deadline = time.Now().Add(d.cfg.LockTimeout)
+			deadline = time.Now().Add(d.patience())
 		}
 		switch {
 		case errors.Is(err, stream.ErrUnmapped):
@@ -202,9 +199,11 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 
 // writeLarge commits operations through a body.
 func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
-	seg, ref, err := d.writeBody(ops)
-	if errors.Is(err, errs.ErrNoSpace) && d.reclaim(ctx) {
-		seg, ref, err = d.writeBody(ops)
+	layout := record.Layout(ops)
+	room := func() error { return d.roomFor(int64(layout.Size()), stores(ops)) }
+	seg, ref, err := d.writeBody(layout, room)
+	if errors.Is(err, errs.ErrNoSpace) && d.reclaim(ctx, func() bool { return room() == nil }) {
+		seg, ref, err = d.writeBody(layout, room)
 	}
 	if err != nil {
 		return 0, d.failed(err)
@@ -258,14 +257,15 @@ func (d *Dict) failed(err error) error {
 }
 
 // makeRoom is for a writer that needs the oldest chunk of a ring that cannot
-// grow: it folds a bite of what is there into a layer itself.
+// grow: it folds a bite of what is there into a layer itself. Where nothing is left
+// to fold, somebody else has made room since the writer looked.
 func (d *Dict) makeRoom(ctx context.Context, deadline time.Time) error {
 	floor := d.str.Floor()
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		err := d.foldNow(waiting, floor)
-		if errors.Is(err, errs.ErrNoSpace) && d.reclaim(waiting) {
+		if errors.Is(err, errs.ErrNoSpace) && d.reclaim(waiting, func() bool { return d.str.Floor() != floor }) {
 			err = nil
 		}
 		if err != nil && waiting.Err() == nil {
@@ -278,7 +278,10 @@ func (d *Dict) makeRoom(ctx context.Context, deadline time.Time) error {
 			return errs.ErrRemoved
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("stream is full at %d bytes and no layer could be published for %v: %w", d.str.Size(), d.cfg.LockTimeout, errs.ErrNoSpace)
+			return fmt.Errorf("stream is full at %d bytes and no layer could be published for %v: %w", d.str.Size(), d.patience(), errs.ErrNoSpace)
+		}
+		if d.unfolded(d.str.Head()) == 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

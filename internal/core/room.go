@@ -9,6 +9,7 @@ import (
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/snapshot"
 )
 
@@ -21,8 +22,9 @@ import (
 // may take up to twice its limit. On a very small file system the room that is
 // kept can run out all the same, see docs/decisions/0011.
 
-// measure raises or lowers the flag that the dictionary is full.
-func (d *Dict) measure() {
+// measure raises or lowers the flag that the dictionary is full, and reports what
+// it has found: somebody who began to look earlier may set the flag later.
+func (d *Dict) measure() (isFull bool) {
 	full := uint32(0)
 	free, err := d.dir.Free()
 	if free < d.reserve() {
@@ -35,11 +37,12 @@ func (d *Dict) measure() {
 		}
 	}
 	if err != nil {
-		return // the handle is being closed, or the dictionary is gone
+		return false // the handle is being closed, or the dictionary is gone
 	}
 	if d.control.work.full.Load() != full {
 		d.control.work.full.Store(full)
 	}
+	return full != 0
 }
 
 // reserve is how many bytes of the file system are left to deletions: enough
@@ -59,17 +62,19 @@ func stores(ops []record.Op) bool {
 	return slices.ContainsFunc(ops, func(op record.Op) bool { return op.Kind == record.Put })
 }
 
-// roomFor refuses a body that would take the room that is left to deletions.
-// Nothing else measures it: thousands may come between two layers.
-func (d *Dict) roomFor(size int64, ops []record.Op) error {
-	if !stores(ops) {
-		return nil
-	}
+// roomFor refuses a body for which there is no room, or, if it stores values, that
+// would take the room that is left to deletions. Nothing else measures it: thousands
+// may come between two layers.
+func (d *Dict) roomFor(size int64, stores bool) error {
 	free, err := d.dir.Free()
 	if err != nil {
 		return err
 	}
-	if reserve := d.reserve(); free-size < reserve {
+	reserve := int64(0)
+	if stores {
+		reserve = d.reserve()
+	}
+	if free-size < reserve {
 		return fmt.Errorf("a body of %d bytes does not fit: of %d bytes that the file system has left, %d are kept for deletions and merges: %w",
 			size, free, reserve, errs.ErrNoSpace)
 	}
@@ -82,14 +87,15 @@ func (d *Dict) admit(ctx context.Context) error {
 	if d.control.work.full.Load() == 0 {
 		return nil
 	}
-	if d.measure(); d.control.work.full.Load() == 0 {
+	if !d.measure() {
 		return nil // somebody else has made room
 	}
-	// Others may be at it, and what is superseded stays for a moment: a short
-	// timeout of the lock does not cut that off.
-	ctx, cancel := context.WithTimeout(ctx, max(d.cfg.LockTimeout, time.Second))
-	defer cancel()
-	if d.reclaim(ctx); d.control.work.full.Load() == 0 {
+	full := true
+	d.reclaim(ctx, func() bool {
+		full = d.measure()
+		return !full
+	})
+	if !full {
 		return nil
 	}
 	if d.id.maxBytes > 0 {
@@ -98,9 +104,17 @@ func (d *Dict) admit(ctx context.Context) error {
 	return fmt.Errorf("the file system has less than %d bytes left, which are kept for deletions and merges: %w", d.reserve(), errs.ErrNoSpace)
 }
 
-// reclaim frees what nobody needs any more, at once: it folds the records, so
-// that what they have replaced is no longer referred to, merges all layers and
-// sweeps. It reports whether there may be more room than before.
+// roomPatience is how long a writer waits for room at least, however short the
+// timeout of the lock is: others may be at work on it, and what is superseded stays
+// for a moment.
+const roomPatience = time.Second
+
+func (d *Dict) patience() time.Duration { return max(d.cfg.LockTimeout, roomPatience) }
+
+// reclaim frees what nobody needs any more, at once and until that is enough: it
+// folds the records, so that what they have replaced is no longer referred to,
+// merges all layers and sweeps. It reports whether there may be more room than
+// before.
 //
 // One participant at a time does all that, under the merger's lease: copies of
 // everything made by each of many would take what room there is. Who has waited for
@@ -108,14 +122,16 @@ func (d *Dict) admit(ctx context.Context) error {
 //
 // The replicas of this process move on to the new layers first, or they would
 // keep the old ones; other processes do so at their keeper's next tick.
-func (d *Dict) reclaim(ctx context.Context) bool {
+func (d *Dict) reclaim(ctx context.Context, enough func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, d.patience())
+	defer cancel()
 	head := d.str.Head()
 	if d.reclaiming.take(ctx) != nil || d.closing.Load() {
 		return false
 	}
 	defer d.reclaiming.give()
 	if d.reclaimed == head && time.Since(d.reclaimedAt) < grace {
-		return false // nothing was written since the last time
+		return enough() // nothing was written since all that could be had was freed
 	}
 	lease, list := &d.control.work.merge, d.control.snapshot.Sequence()
 	var w watch
@@ -125,36 +141,60 @@ func (d *Dict) reclaim(ctx context.Context) bool {
 		}
 	}
 	defer lease.drop(d.peer.ID())
-	if d.control.snapshot.Sequence() != list {
-		if d.measure(); d.control.work.full.Load() == 0 {
+	if d.control.snapshot.Sequence() != list && enough() {
+		return true
+	}
+	// What is superseded stays for a moment, what others have made too, and when it
+	// goes there may be room for a merge that did not fit before: it is over when
+	// nothing of the kind is left, or after two graces in which nothing has changed.
+	for quiet := 0; quiet < 5; quiet++ {
+		lease.progress.Add(1)
+		list = d.control.snapshot.Sequence()
+		folded := d.foldUpTo(ctx, head)
+		d.mergeAll()
+		keeperOf.release(d.segment.Instance())
+		swept, err := d.sweepAll()
+		// What was unlinked is free when nobody maps it any more: our own mappings
+		// go with the next collection, in the background.
+		runtime.GC()
+		for range 10 {
+			if enough() {
+				return true
+			}
+			time.Sleep(grace / 100)
+		}
+		if folded && swept && err == nil && !d.unlisted() {
+			break
+		}
+		if d.control.snapshot.Sequence() != list {
+			quiet = 0
+		}
+		if !wait(ctx, grace/2) {
 			return true
 		}
 	}
-	folded := d.foldUpTo(ctx, head)
-	merged := d.mergeAll()
-	keeperOf.release(d.segment.Instance())
-	if merged || !folded {
-		_ = d.sweep() // notes what is superseded: that stays a little
-		for range 3 {
-			lease.progress.Add(1)
-			wait(ctx, grace/2)
-		}
-	}
-	err := d.sweep()
-	// What was unlinked is free when nobody maps it any more: our own mappings
-	// go with the next collection.
-	runtime.GC()
-	for range 10 {
-		if d.measure(); d.control.work.full.Load() == 0 {
-			break
-		}
-		time.Sleep(grace / 100)
-	}
-	if !folded {
-		d.foldUpTo(ctx, head)
+	if enough() {
+		return true // the last of it went after the last look
 	}
 	d.reclaimed, d.reclaimedAt = head, time.Now()
-	return err == nil
+	return true
+}
+
+// unlisted reports whether there are layers that are not listed: superseded ones, or
+// new ones.
+func (d *Dict) unlisted() bool {
+	files, err := d.dir.Files()
+	if err != nil {
+		return false
+	}
+	list, err := d.control.snapshot.Read()
+	layers := 0
+	for _, f := range files {
+		if f.Name.Kind == shm.Layer {
+			layers++
+		}
+	}
+	return err == nil && layers > len(list.Layers)
 }
 
 // wait waits, and reports false if the context ends first.

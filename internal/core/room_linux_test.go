@@ -106,6 +106,44 @@ func TestReclaimByMany(t *testing.T) {
 	require.Less(t, peak.Load()-before, 2*cfg.MaxBytes)
 }
 
+// A writer that finds the ring full may be overtaken by a folder that leaves
+// nothing to fold: it has room then, and waits for nobody.
+func TestMakeRoomOvertaken(t *testing.T) {
+	d := openDict(t, testConfig(t.TempDir()))
+	ctx := context.Background()
+	_, err := d.Write(ctx, []record.Op{putOp("k", "v")}, nil)
+	require.NoError(t, err)
+	require.True(t, d.foldUpTo(ctx, d.str.Head()))
+	require.NoError(t, d.makeRoom(ctx, time.Now().Add(5*time.Second)))
+	require.ErrorIs(t, d.makeRoom(ctx, time.Now()), errs.ErrNoSpace, "but not for ever")
+}
+
+// A measurement that began before room was made, and ends later, raises the flag
+// again: whoever has made room believes its own.
+func TestAdmitBesideStaleMeasurements(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	cfg.MaxBytes = 64 << 20
+	d := openDict(t, cfg)
+	stop := make(chan struct{})
+	var stale sync.WaitGroup
+	stale.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				d.control.work.full.Store(1)
+			}
+		}
+	})
+	for range 100 {
+		_, err := d.Write(context.Background(), []record.Op{putOp("k", "v")}, nil)
+		require.NoError(t, err)
+	}
+	close(stop)
+	stale.Wait()
+}
+
 // Who waits for another's reclaim is not kept longer than it wants.
 func TestReclaimObeysContext(t *testing.T) {
 	a := openDict(t, testConfig(t.TempDir()))
@@ -113,7 +151,7 @@ func TestReclaimObeysContext(t *testing.T) {
 	defer a.reclaiming.give()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.False(t, a.reclaim(ctx))
+	require.False(t, a.reclaim(ctx, func() bool { return true }))
 	require.ErrorIs(t, a.foldNowTaken(ctx), context.Canceled)
 }
 
