@@ -13,10 +13,14 @@ const keysPerGroup = 3
 
 // A step is what an operation does to one key.
 type step struct {
-	Do    string `json:"do"` // get, has, set or delete
+	Do    string `json:"do"` // get, has, set, delete, add (set if absent), replace (set if present) or swap (set if it is Old)
 	Key   int    `json:"key"`
-	Value uint64 `json:"value,omitempty"` // of a set; every one is unique
+	Value uint64 `json:"value,omitempty"` // of what sets; every one is unique
+	Old   uint64 `json:"old,omitempty"`   // of a swap
 }
+
+// sets reports whether the step may give its key a value.
+func (s step) sets() bool { return s.Do != "get" && s.Do != "has" && s.Do != "delete" }
 
 // An operation is a list of steps that happen at once.
 type operation struct {
@@ -28,7 +32,7 @@ type operation struct {
 // writes reports whether the operation may change anything.
 func (o *operation) writes() bool {
 	for _, s := range o.Steps {
-		if s.Do == "set" || s.Do == "delete" {
+		if s.sets() || s.Do == "delete" {
 			return true
 		}
 	}
@@ -38,11 +42,19 @@ func (o *operation) writes() bool {
 // An outcome is what an operation has shown to its caller.
 type outcome struct {
 	// Seen has a number for each step: the value for a get, 0 for none; 1 for a
-	// has or delete that found the key; 0 for a set.
+	// has or delete that found the key, and for an add, replace or swap that set it;
+	// 0 for a set.
 	Seen []uint64
 	// Unknown says that the process died before it could tell: the operation
 	// has happened, or it has not.
 	Unknown bool
+}
+
+func one(yes bool) uint64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // contents are the values of a group's keys, 0 for absent.
@@ -56,18 +68,20 @@ func (c contents) apply(steps []step, seen []uint64) (contents, bool) {
 		switch s.Do {
 		case "get":
 			shown = c[s.Key]
-		case "has", "delete":
-			if c[s.Key] != 0 {
-				shown = 1
-			}
+		case "has", "delete", "replace":
+			shown = one(c[s.Key] != 0)
+		case "add":
+			shown = one(c[s.Key] == 0)
+		case "swap":
+			shown = one(c[s.Key] == s.Old)
 		}
 		if seen != nil && seen[i] != shown {
 			return c, false
 		}
-		switch s.Do {
-		case "set":
+		switch {
+		case s.Do == "set", s.sets() && shown == 1:
 			c[s.Key] = s.Value
-		case "delete":
+		case s.Do == "delete":
 			c[s.Key] = 0
 		}
 	}
@@ -119,6 +133,14 @@ func describe(op *operation, out outcome) string {
 		switch {
 		case s.Do == "set":
 			words[i] += "=" + valueName(s.Value)
+		case s.sets():
+			words[i] += "=" + valueName(s.Value)
+			if s.Do == "swap" {
+				words[i] += " for " + valueName(s.Old)
+			}
+			if !out.Unknown {
+				words[i] += fmt.Sprintf("→%v", out.Seen[i] == 1)
+			}
 		case out.Unknown:
 		case s.Do == "get":
 			words[i] += "→" + valueName(out.Seen[i])

@@ -22,6 +22,9 @@ func TestModel(t *testing.T) {
 	has := func(k int) step { return step{Do: "has", Key: k} }
 	set := func(k int, v uint64) step { return step{Do: "set", Key: k, Value: v} }
 	del := func(k int) step { return step{Do: "delete", Key: k} }
+	add := func(k int, v uint64) step { return step{Do: "add", Key: k, Value: v} }
+	replace := func(k int, v uint64) step { return step{Do: "replace", Key: k, Value: v} }
+	swap := func(k int, old, v uint64) step { return step{Do: "swap", Key: k, Old: old, Value: v} }
 	steps := func(s ...step) []step { return s }
 	for name, c := range map[string]struct {
 		history []call
@@ -40,6 +43,13 @@ func TestModel(t *testing.T) {
 		"deleted twice":         {[]call{at(1, 2, steps(set(0, 7)), 0), at(3, 5, steps(del(0)), 1), at(4, 6, steps(del(0)), 1)}, false},
 		"own writes":            {[]call{at(1, 2, steps(get(0), set(0, 7), get(0), del(0), get(0)), 0, 0, 7, 1, 0)}, true},
 		"half of a transaction": {[]call{at(1, 2, steps(set(0, 7), set(1, 8)), 0, 0), at(1, 2, steps(get(0), get(1)), 7, 0)}, false},
+		"added once":            {[]call{at(1, 4, steps(add(0, 7)), 1), at(2, 5, steps(add(0, 8)), 0), at(6, 7, steps(get(0)), 7)}, true},
+		"added twice":           {[]call{at(1, 4, steps(add(0, 7)), 1), at(2, 5, steps(add(0, 8)), 1)}, false},
+		"replaced":              {[]call{at(1, 2, steps(replace(0, 7)), 0), at(3, 4, steps(set(0, 8)), 0), at(5, 6, steps(replace(0, 9)), 1), at(7, 8, steps(get(0)), 9)}, true},
+		"replaced nothing":      {[]call{at(1, 2, steps(replace(0, 7)), 1)}, false},
+		"swapped once":          {[]call{at(1, 2, steps(set(0, 7)), 0), at(3, 6, steps(swap(0, 7, 8)), 1), at(4, 5, steps(swap(0, 7, 9)), 0)}, true},
+		"swapped twice":         {[]call{at(1, 2, steps(set(0, 7)), 0), at(3, 6, steps(swap(0, 7, 8)), 1), at(4, 5, steps(swap(0, 7, 9)), 1)}, false},
+		"swap died":             {[]call{at(1, 2, steps(set(0, 7)), 0), died(3, 4, swap(0, 6, 8)), at(5, 6, steps(get(0)), 8)}, false},
 		"lost update": {[]call{
 			at(1, 5, steps(get(0), set(0, 7)), 0, 0), at(2, 6, steps(get(0), set(0, 8)), 0, 0)}, false},
 		"died before":       {[]call{died(1, 5, set(0, 7)), at(6, 7, steps(get(0)), 0)}, true},
@@ -60,6 +70,11 @@ func TestDescribe(t *testing.T) {
 	steps := []step{{Do: "get", Key: 1}, {Do: "set", Key: 0, Value: 3<<32 | 5}, {Do: "delete", Key: 2}}
 	require.Equal(t, "test(get k1→2.1, set k0=3.5, delete k2→true)", describe(&operation{Kind: "test", Steps: steps}, outcome{Seen: []uint64{2<<32 | 1, 0, 1}}))
 	require.Equal(t, "test(get k1, set k0=3.5, delete k2) ☠", describe(&operation{Kind: "test", Steps: steps}, outcome{Unknown: true}))
+}
+
+func TestDescribeConditions(t *testing.T) {
+	steps := []step{{Do: "add", Key: 1, Value: 1<<32 | 2}, {Do: "swap", Key: 0, Old: 1<<32 | 2, Value: 1<<32 | 3}}
+	require.Equal(t, "test(add k1=1.2→true, swap k0=1.3 for 1.2→false)", describe(&operation{Kind: "test", Steps: steps}, outcome{Seen: []uint64{1, 0}}))
 }
 
 func TestValues(t *testing.T) {

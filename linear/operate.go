@@ -17,20 +17,22 @@ func (c *client) operate() error {
 	switch n := c.rand.IntN(100); {
 	case n < 28:
 		op.Kind, op.Steps = "Get", []step{{Do: "get", Key: key}}
-		do = func() ([]uint64, error) { return one(number(c.m.Get(name))) }
+		do = func() ([]uint64, error) { return seen(number(c.m.Get(name))) }
 	case n < 34:
 		op.Kind, op.Steps = "Has", []step{{Do: "has", Key: key}}
-		do = func() ([]uint64, error) { return one(bit(c.m.Has(name))) }
+		do = func() ([]uint64, error) { return seen(bit(c.m.Has(name))) }
 	case n < 54:
 		value := c.fresh()
 		stored := c.text(value)
 		op.Kind, op.Steps = "Set", []step{{Do: "set", Key: key, Value: value}}
-		do = func() ([]uint64, error) { return one(0, c.m.Set(name, stored)) }
+		do = func() ([]uint64, error) { return seen(0, c.m.Set(name, stored)) }
 	case n < 64:
 		op.Kind, op.Steps = "Delete", []step{{Do: "delete", Key: key}}
-		do = func() ([]uint64, error) { return one(bit(c.m.Delete(name))) }
-	case n < 76:
+		do = func() ([]uint64, error) { return seen(bit(c.m.Delete(name))) }
+	case n < 72:
 		do = c.compute(op, key)
+	case n < 78:
+		return c.conditional(op, key)
 	case n < 90:
 		do = c.update(op)
 	default:
@@ -50,14 +52,9 @@ func number(s string, err error) (uint64, error) {
 	return parse(s)
 }
 
-func bit(b bool, err error) (uint64, error) {
-	if b {
-		return 1, err
-	}
-	return 0, err
-}
+func bit(b bool, err error) (uint64, error) { return one(b), err }
 
-func one(n uint64, err error) ([]uint64, error) { return []uint64{n}, err }
+func seen(n uint64, err error) ([]uint64, error) { return []uint64{n}, err }
 
 // compute replaces, removes or keeps a value: what its function was given is the
 // first thing to be seen, what Compute returned is the last.
@@ -100,6 +97,69 @@ func (c *client) compute(op *operation, key int) func() ([]uint64, error) {
 		}
 		return append(seen, last), err
 	}
+}
+
+// conditional is a write that depends on what is there. One that depends on a
+// revision has to look for that first, which is an operation of its own.
+func (c *client) conditional(op *operation, key int) error {
+	name, value := keyName(op.Group, key), c.fresh()
+	stored := c.text(value)
+	s := step{Key: key, Value: value}
+	var do func() ([]uint64, error)
+	switch c.rand.IntN(5) {
+	case 0:
+		op.Kind, s.Do = "SetIfAbsent", "add"
+		do = func() ([]uint64, error) {
+			_, set, err := c.m.SetIfAbsent(name, stored)
+			return seen(one(set), err)
+		}
+	case 1:
+		op.Kind, s.Do = "Replace", "replace"
+		do = func() ([]uint64, error) { return seen(bit(c.m.Replace(name, stored))) }
+	case 2:
+		op.Kind = "Swap"
+		op.Steps, s.Do = []step{{Do: "get", Key: key}}, "set"
+		do = func() ([]uint64, error) { return c.taken(c.m.Swap(name, stored)) }
+	case 3:
+		op.Kind = "GetAndDelete"
+		op.Steps, s = []step{{Do: "get", Key: key}}, step{Do: "delete", Key: key}
+		do = func() ([]uint64, error) {
+			was, existed, err := c.m.GetAndDelete(name)
+			n, err := c.taken(was, existed, err)
+			return append(n[:1], one(existed)), err
+		}
+	default:
+		var revision uint64
+		before := &operation{Kind: "GetEntry", Group: op.Group, Steps: []step{{Do: "get", Key: key}}}
+		err := c.journal.record(before, func() ([]uint64, error) {
+			e, err := c.m.GetEntry(name)
+			revision = e.Revision
+			s.Old, err = number(e.Value, err)
+			return seen(s.Old, err)
+		})
+		if err != nil {
+			return err
+		}
+		op.Kind, s.Do = "CompareAndSet", "swap"
+		do = func() ([]uint64, error) {
+			_, err := c.m.CompareAndSet(name, revision, stored)
+			if errors.Is(err, ultradict.ErrConflict) {
+				return seen(0, nil)
+			}
+			return seen(1, err)
+		}
+	}
+	op.Steps = append(op.Steps, s)
+	return c.journal.record(op, do)
+}
+
+// taken is what a call shows that returns the value that it replaces or removes.
+func (c *client) taken(was string, existed bool, err error) ([]uint64, error) {
+	var n uint64
+	if existed && err == nil {
+		n, err = parse(was)
+	}
+	return []uint64{n, 0}, err
 }
 
 // update is a transaction of two to five steps. Its reads see its own writes.

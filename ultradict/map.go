@@ -179,20 +179,9 @@ func (m *Map[K, V]) set(key K, v V) error {
 // Delete removes a key and reports whether it was present. Errors: as
 // [Map.Set].
 func (m *Map[K, V]) Delete(key K) (existed bool, err error) {
-	enc, err := m.keys.Append(nil, key)
-	if err != nil {
-		return false, unencodable(key, err)
-	}
-	k := replica.Key{Dict: m.id, Str: string(enc)}
-	err = m.d.Update(context.Background(), func(t *core.Tx) error {
-		_, err := t.Read(k)
-		if existed = err == nil; existed {
-			t.Write(record.Op{Kind: record.Delete, Dict: m.id, Key: enc})
-		}
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
+	err = m.remove(key, func(old *replica.Version) error {
+		existed = old != nil
+		return nil
 	})
 	return existed && err == nil, err
 }

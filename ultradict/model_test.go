@@ -177,6 +177,8 @@ func (w *world) step() {
 			require.Nil(w, got)
 			delete(w.model, key)
 		}
+	case n < 700:
+		w.conditional(d, key)
 	case n < 850:
 		v, err := d.Get(key)
 		w.found(key, v, err)
@@ -201,6 +203,73 @@ func (w *world) step() {
 		require.NoError(w, newcomer.Close())
 	case n < 969:
 		w.view(d)
+	}
+}
+
+// conditional does a write that depends on what is there.
+func (w *world) conditional(d *ultradict.Dict, key string) {
+	old, present := w.model[key]
+	in, out := w.value()
+	wrong := w.IntN(3) == 0 // of a revision
+	revision := old.revision
+	if wrong {
+		revision++
+	}
+	switch w.IntN(7) {
+	case 0:
+		now, err := d.CompareAndSet(key, revision, in)
+		if wrong {
+			require.ErrorIs(w, err, ultradict.ErrConflict)
+			return
+		}
+		require.NoError(w, err)
+		w.stored(key, out, now)
+	case 1:
+		err := d.CompareAndDelete(key, revision)
+		if wrong {
+			require.ErrorIs(w, err, ultradict.ErrConflict)
+			return
+		}
+		require.NoError(w, err)
+		delete(w.model, key)
+	case 2:
+		actual, stored, err := d.SetIfAbsent(key, in)
+		require.NoError(w, err)
+		require.Equal(w, !present, stored)
+		if present {
+			w.equal(old.value, actual)
+			return
+		}
+		w.stored(key, out, w.revision(d))
+	case 3:
+		existed, err := d.Replace(key, in)
+		require.NoError(w, err)
+		require.Equal(w, present, existed)
+		if existed {
+			w.stored(key, out, w.revision(d))
+		}
+	case 4:
+		was, existed, err := d.Swap(key, in)
+		require.NoError(w, err)
+		require.Equal(w, present, existed)
+		w.equal(old.value, was)
+		w.stored(key, out, w.revision(d))
+	case 5:
+		was, existed, err := d.GetAndDelete(key)
+		require.NoError(w, err)
+		require.Equal(w, present, existed)
+		w.equal(old.value, was)
+		delete(w.model, key)
+	case 6:
+		n, number := old.value.(int64)
+		sum, err := d.Add(key, 3)
+		if present && !number {
+			require.Error(w, err)
+			return
+		}
+		require.NoError(w, err)
+		require.Equal(w, n+3, sum)
+		w.stored(key, n+3, w.revision(d))
 	}
 }
 

@@ -6,6 +6,8 @@ import "sync"
 type Buffer struct {
 	Value  []byte // the encoded value
 	record []byte
+	key    []byte
+	check  check
 }
 
 var buffers = sync.Pool{New: func() any { return &Buffer{Value: make([]byte, 0, 256), record: make([]byte, 0, 512)} }}

@@ -172,10 +172,28 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 	if err := d.admit(context.Background()); err != nil {
 		return d.failed(err)
 	}
+	_, err := d.commitOne(k, payload, v, nil)
+	return err
+}
+
+// putIf is Put of any size with a check. It returns the record's revision.
+func (d *Dict) putIf(buf *Buffer, k replica.Key, value []byte, v *replica.Version, check *check) (uint64, error) {
+	if !d.Fits(k, len(value)) {
+		return d.Write(context.Background(), []record.Op{{Kind: record.Put, Dict: k.Dict, Key: []byte(k.Str), Value: value}}, check)
+	}
+	if err := d.admit(context.Background()); err != nil {
+		return 0, d.failed(err)
+	}
+	buf.record = record.AppendPut(buf.record[:0], k.Dict, bytesOf(k.Str), value)
+	return d.commitOne(k, buf.record, v, check)
+}
+
+// commitOne commits an operation on one key, which v is the result of.
+func (d *Dict) commitOne(k replica.Key, payload []byte, v *replica.Version, check *check) (uint64, error) {
 	at := d.rep.Find(k) // now, so that the memory is at hand when the lock is held
-	start, end, err := d.commit(context.Background(), stream.Data, payload, record.Sum(payload), nil)
+	start, end, err := d.commit(context.Background(), stream.Data, payload, record.Sum(payload), check)
 	if err != nil {
-		return d.failed(err)
+		return 0, d.failed(err)
 	}
 
 	// The replica stands at the record's start, most of the time: then there is
@@ -190,11 +208,11 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 			d.start(&d.tidier)
 		}
 		d.rep.Unlock()
-		return nil
+		return end, nil
 	}
 	d.readBack(end)
 	d.rep.Unlock()
-	return nil
+	return end, nil
 }
 
 // writeLarge commits operations through a body.

@@ -192,10 +192,21 @@ func (t *Tx) unchanged(s *replica.State, p uint64) error {
 // check is what is left to be looked at under the lock: the records behind
 // from.
 type check struct {
-	reads map[replica.Key]uint64
-	whole bool
-	from  uint64
-	op    record.Op // here so that scan allocates nothing
+	reads  map[replica.Key]uint64
+	one    replica.Key // the only one that was read, if single
+	single bool
+	whole  bool
+	from   uint64
+	op     record.Op // here so that scan allocates nothing
+}
+
+// read reports whether the key of c.op is one that was read.
+func (c *check) read() bool {
+	if c.single {
+		return c.op.Dict == c.one.Dict && string(c.op.Key) == c.one.Str
+	}
+	_, read := c.reads[replica.Key{Dict: c.op.Dict, Str: string(c.op.Key)}]
+	return read
 }
 
 // scanned bounds the bytes that are looked at under the lock.
@@ -228,7 +239,7 @@ func (c *check) scan(s *stream.Stream) error {
 				conflict = true
 				return false
 			}
-			if _, read := c.reads[replica.Key{Dict: c.op.Dict, Str: string(c.op.Key)}]; read {
+			if c.read() {
 				conflict = true
 				return false
 			}

@@ -39,6 +39,8 @@ func ratios(r *run) {
 	r.ratio("Get / map read", median(c.get)/median(c.mapGet), 1.5, 1.3)
 	r.ratio("Peek / map read", median(c.peek)/median(c.mapGet), 1.5, 1.3)
 	r.ratio("Set / map write", median(c.set)/median(c.mapSet), 5, 4)
+	r.ratio("Replace / Set", median(c.replace)/median(c.set), 1.5, 1.5)
+	r.ratio("Add / Set", median(c.add)/median(c.set), 1.5, 1.5)
 	r.tell("    ns, medians: map read, Get, Peek; map write, Set", "%.1f, %.1f, %.1f; %.1f, %.1f",
 		median(c.mapGet), median(c.get), median(c.peek), median(c.mapSet), median(c.set))
 	r.tell("    ns, means, whatever else the machine did", "%.1f, %.1f, %.1f; %.1f, %.1f",
@@ -46,6 +48,8 @@ func ratios(r *run) {
 	r.allocations("Get", 0, c.allocations(c.doGet))
 	r.allocations("Peek", 0, c.allocations(c.doPeek))
 	r.allocations("Set", 1, c.allocations(c.doSet))
+	r.allocations("Replace", 1, c.allocations(c.doReplace))
+	r.allocations("Add", 1, c.allocations(c.doAdd))
 }
 
 func (r *run) allocations(what string, goal, got float64) {
@@ -65,7 +69,7 @@ type comparison struct {
 	err    error
 	sink   any
 
-	mapGet, get, peek, mapSet, set []float64
+	mapGet, get, peek, mapSet, set, replace, add []float64
 }
 
 // round measures everything once, one after the other, so that a slow moment
@@ -76,6 +80,8 @@ func (c *comparison) round() {
 	c.measure(&c.peek, c.doPeek)
 	c.measure(&c.mapSet, c.doMapSet)
 	c.measure(&c.set, c.doSet)
+	c.measure(&c.replace, c.doReplace)
+	c.measure(&c.add, c.doAdd)
 }
 
 func (c *comparison) measure(into *[]float64, loop func(n int)) {
@@ -160,6 +166,30 @@ func (c *comparison) doSet(n int) {
 			i = 0
 		}
 		if err := c.d.Set(c.keys[i], c.values[i]); err != nil {
+			c.err = err
+		}
+	}
+}
+
+func (c *comparison) doReplace(n int) {
+	i := 0
+	for range n {
+		if i++; i == compared {
+			i = 0
+		}
+		if _, err := c.d.Replace(c.keys[i], c.values[i]); err != nil {
+			c.err = err
+		}
+	}
+}
+
+func (c *comparison) doAdd(n int) {
+	i := 0
+	for range n {
+		if i++; i == compared {
+			i = 0
+		}
+		if _, err := c.d.Add(c.keys[i], 1); err != nil {
 			c.err = err
 		}
 	}

@@ -15,7 +15,8 @@ import (
 // A tmpfs as large as the machine's memory does not prevent that. So large
 // files are measured first.
 //
-// The measure errs on the side of allowing. What could be given back (clean
+// A part of a group's limit is left to what its processes take for themselves. For
+// the rest the measure errs on the side of allowing. What could be given back (clean
 // file pages, reclaimable slabs, swap) counts as room; what cannot be read is
 // no limit; and nobody reserves anything between measuring and allocating.
 
@@ -151,10 +152,10 @@ func (g cgroup) room1(swap int64) (room int64, limited bool) {
 	give := max(number(stat, "total_cache")-number(stat, "total_shmem"), 0)
 	room = noLimit
 	if limit := g.limit("memory.limit_in_bytes"); limit < noLimit {
-		room = limit - g.usage("memory.usage_in_bytes") + give + swap
+		room = limit - g.usage("memory.usage_in_bytes") + give + swap - ownShare(limit)
 	}
 	if limit := g.limit("memory.memsw.limit_in_bytes"); limit < noLimit {
-		room = min(room, limit-g.usage("memory.memsw.usage_in_bytes")+give)
+		room = min(room, limit-g.usage("memory.memsw.usage_in_bytes")+give-ownShare(limit))
 	}
 	return room, room < noLimit
 }
@@ -170,8 +171,12 @@ func (g cgroup) room2(swap int64) (room int64, limited bool) {
 	if most := g.limit("memory.swap.max"); most < noLimit {
 		swap = min(swap, max(most-g.usage("memory.swap.current"), 0))
 	}
-	return limit - g.usage("memory.current") + give + swap, true
+	return limit - g.usage("memory.current") + give + swap - ownShare(limit), true
 }
+
+// ownShare is what is left of a group's limit for the memory of its processes: they
+// grow without asking, and the kernel kills one if there is nothing left.
+func ownShare(limit int64) int64 { return min(limit/16, 16<<20) }
 
 // noLimit stands for "no limit", with room to add and subtract. The kernel's
 // own word for it is "max", or a number close to the largest.

@@ -1,0 +1,92 @@
+package core
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ultradict/go/internal/errs"
+	"github.com/ultradict/go/internal/record"
+	"github.com/ultradict/go/internal/replica"
+)
+
+// Change is what becomes of a key: a value, nothing, or, as the zero Change, what
+// it is.
+type Change struct {
+	Kind  record.Kind
+	Value []byte           // of a Put, encoded
+	Kept  *replica.Version // likewise, as the replica keeps it
+}
+
+// Modify asks decide what becomes of a key, given its newest version, nil where it
+// is absent, and commits that unless the key was changed meanwhile; then decide is
+// asked again. It returns the revision of the commit, 0 where nothing was changed.
+//
+// It is [Dict.Update] for one key, at little more than the cost of a Put. The key need
+// only live as long as the call, and what decide returns until it is asked again; it
+// may stand in buf.Value.
+func (d *Dict) Modify(buf *Buffer, k replica.Key, decide func(*replica.Version) (Change, error)) (revision uint64, err error) {
+	if err := d.writable(); err != nil {
+		return 0, err
+	}
+	for conflicts := 0; ; {
+		revision, err := d.modify(buf, k, decide, conflicts)
+		switch err {
+		case errAgain:
+		case errConflict:
+			conflicts++
+			d.control.work.conflicts.Add(1)
+		default:
+			return revision, err
+		}
+	}
+}
+
+func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) (Change, error), conflicts int) (uint64, error) {
+	if conflicts >= contention {
+		if err := d.retry.Lock(context.Background(), d.cfg.LockTimeout); err != nil {
+			return 0, d.wrap("update", d.lockFailed(err))
+		}
+		defer d.retry.Unlock()
+	}
+	v, position, err := d.newest(k)
+	if err != nil {
+		return 0, err
+	}
+	c, err := decide(v)
+	if err != nil && v != nil && v.IsExternal() {
+		// Its body is there as long as nobody replaces the value.
+		if now, _, e := d.newest(k); e == nil && (now == nil || now.Revision != v.Revision) {
+			return 0, errAgain
+		}
+	}
+	if err != nil || c.Kind == 0 {
+		return 0, err
+	}
+	// The key may stand on a stack, which only local variables may point to.
+	buf.key = append(buf.key[:0], k.Str...)
+	buf.check = check{one: replica.Key{Dict: k.Dict, Str: view(buf.key)}, single: true, from: position}
+	if c.Kind == record.Put {
+		return d.putIf(buf, k, c.Value, c.Kept, &buf.check)
+	}
+	buf.record = record.Append(buf.record[:0], &record.Op{Kind: record.Delete, Dict: k.Dict, Key: bytesOf(k.Str)})
+	return d.commitOne(k, buf.record, replica.Absent(0), &buf.check)
+}
+
+// newest is the newest version of a key, nil where it is absent, and the position as
+// of which it is that.
+func (d *Dict) newest(k replica.Key) (*replica.Version, uint64, error) {
+	s, err := d.Sync()
+	for err == nil {
+		p := s.Applied()
+		v, e := d.at(s, k, p)
+		switch {
+		case e == errBehind:
+			s, err = d.state()
+		case errors.Is(e, errs.ErrNotFound):
+			return nil, p, nil
+		default:
+			return v, p, e
+		}
+	}
+	return nil, 0, err
+}
