@@ -227,6 +227,7 @@ func FuzzLayer(f *testing.F) {
 	f.Add(build(f, 1, 2, nil, nil), true)
 	f.Add(large(f, 20), true)
 	f.Fuzz(func(t *testing.T, data []byte, sealed bool) {
+		data = bytes.Clone(data) // it is the fuzzer's
 		if sealed {
 			seal(data)
 		}

@@ -22,7 +22,7 @@ import (
 
 func init() { roles["exhausted"] = exhausted }
 
-// TestExhausted lets a process of its own run out of descriptors, or out of
+// TestExhausted lets a process of its own run out of descriptors, mappings, or
 // address space, with a little left of it, and do everything: each call works,
 // or says what ran out and what to do about it; afterwards all of it works.
 func TestExhausted(t *testing.T) {
@@ -32,9 +32,13 @@ func TestExhausted(t *testing.T) {
 	}{
 		{"descriptors", []int{0, 1, 2, 3, 4, 6, 9}},
 		{"address space", []int{100 << 10, 200 << 10, 350 << 10, 1 << 20, 4 << 20}},
+		{"mappings", []int{2, 5, 10, 20, 50}},
 	} {
 		for _, left := range c.left {
 			t.Run(fmt.Sprint(c.what, ", ", left, " left"), func(t *testing.T) {
+				if most, _ := os.ReadFile("/proc/sys/vm/max_map_count"); c.what == "mappings" && len(most) > len("999999\n") {
+					t.Skip("a process may have more than a million mappings")
+				}
 				p := proctest.Start(t, "exhausted", memoryDir(t), c.what, strconv.Itoa(left))
 				failures, ok := p.TryLine()
 				err := p.Wait()
@@ -74,6 +78,8 @@ func exhaust(what string, left int) (back func() error, err error) {
 			}
 			return nil
 		}, nil
+	case "mappings":
+		return exhaustMappings(left)
 	default:
 		status, err := os.ReadFile("/proc/self/statm")
 		if err != nil {
@@ -91,6 +97,35 @@ func exhaust(what string, left int) (back func() error, err error) {
 		low.Cur = uint64(pages*os.Getpagesize() + left)
 		return func() error { return unix.Setrlimit(unix.RLIMIT_AS, &old) }, unix.Setrlimit(unix.RLIMIT_AS, &low)
 	}
+}
+
+// exhaustMappings takes all mappings that the kernel lets a process have
+// (vm.max_map_count) but some.
+func exhaustMappings(left int) (back func() error, err error) {
+	var taken [][]byte
+	for i := 0; ; i++ {
+		// Neighbours of unlike protection are not merged.
+		b, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ*(i%2), unix.MAP_PRIVATE|unix.MAP_ANON)
+		if errors.Is(err, unix.ENOMEM) {
+			break
+		}
+		if err != nil || i == 1<<20 {
+			return nil, fmt.Errorf("mapping %d: %w", i, err)
+		}
+		taken = append(taken, b)
+	}
+	give := func(n int) error {
+		for range n {
+			// Each is one of its own, unless the kernel placed it elsewhere: the last
+			// ones, taken when all else was full, are.
+			if err := unix.Munmap(taken[len(taken)-1]); err != nil {
+				return err
+			}
+			taken = taken[:len(taken)-1]
+		}
+		return nil
+	}
+	return func() error { return give(len(taken)) }, give(left)
 }
 
 func exhausted(args []string) error {
