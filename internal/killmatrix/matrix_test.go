@@ -114,11 +114,13 @@ func overPoints(t *testing.T, run func(*trial)) {
 					t.Parallel()
 					own := rand.New(rand.NewPCG(from, uint64(i*side+w)))
 					for n := w; n < len(points); n += side {
-						run(&trial{T: t, Rand: own, sc: sc, at: points[n]})
+						tr := &trial{T: t, Rand: own, sc: sc, at: points[n]}
+						run(tr)
 						if t.Failed() {
 							t.Logf("again: -scenario %s -point %d", sc.name, points[n])
 							return
 						}
+						require.NoError(t, os.RemoveAll(tr.dir)) // thousands would pile up until the end
 					}
 				})
 			}
