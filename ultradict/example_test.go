@@ -329,3 +329,87 @@ func ExampleCheck() {
 	// Output:
 	// true 100 records, 0 orphans
 }
+
+// Waiting costs next to nothing until somebody writes.
+func ExampleMap_WaitFor() {
+	dir, remove := own()
+	defer remove()
+	deployment, err := ultradict.OpenMap[string, string]("deployment", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer deployment.Close()
+	go func() { // in practice another process
+		for _, stage := range []string{"migrating", "ready"} {
+			if err := deployment.Set("stage", stage); err != nil {
+				log.Fatal(err)
+			}
+		}
+	}()
+	stage, err := deployment.WaitFor(context.Background(), "stage", func(s string) bool { return s == "ready" })
+	fmt.Println(stage, err)
+	// Output: ready <nil>
+}
+
+// A write that depends on what is there loses to whoever was first.
+func ExampleMap_CompareAndSet() {
+	dir, remove := own()
+	defer remove()
+	leases, err := ultradict.OpenMap[string, string]("leases", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer leases.Close()
+	_, stored, err := leases.SetIfAbsent("leader", "worker 1")
+	fmt.Println(stored, err)
+	e, err := leases.GetEntry("leader")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = leases.CompareAndSet("leader", e.Revision, "worker 2")
+	fmt.Println(err)
+	_, err = leases.CompareAndSet("leader", e.Revision, "worker 3")
+	fmt.Println(errors.Is(err, ultradict.ErrConflict))
+	// Output:
+	// true <nil>
+	// <nil>
+	// true
+}
+
+func ExampleMap_Add() {
+	dir, remove := own()
+	defer remove()
+	hits, err := ultradict.OpenMap[string, int]("hits", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hits.Close()
+	for range 3 {
+		if _, err := hits.Add("/", 1); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(hits.Get("/"))
+	// Output: 3 <nil>
+}
+
+func ExampleRange() {
+	dir, remove := own()
+	defer remove()
+	ages, err := ultradict.OpenMap[string, int]("ages", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ages.Close()
+	for name, age := range map[string]int{"ada": 36, "ben": 7, "bob": 41, "cleo": 39} {
+		if err := ages.Set(name, age); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for e, err := range ultradict.Range(ages, "b", "c", 10) {
+		fmt.Println(e.Key, e.Value, err)
+	}
+	// Output:
+	// ben 7 <nil>
+	// bob 41 <nil>
+}

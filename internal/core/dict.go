@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,6 +84,10 @@ type Dict struct {
 	foldMu                sync.Mutex // guards foldWatch
 	foldWatch, mergeWatch watch
 
+	waiters waiters
+	ending  context.Context // done when the handle is being closed
+	end     context.CancelFunc
+
 	startMu  sync.Mutex // orders the start of workers and Close
 	closing  atomic.Bool
 	closed   sync.Once
@@ -159,6 +164,7 @@ func (d *Dict) Close() error {
 		d.startMu.Lock()
 		d.closing.Store(true)
 		d.startMu.Unlock()
+		d.end()
 		keeperOf.remove(d)
 		d.busy.Wait()
 		d.rep.Lock()

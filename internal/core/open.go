@@ -219,6 +219,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 	}
 	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{},
 		superseded: map[shm.Name]time.Time{}, folding: newTurn(), reclaiming: newTurn()}
+	d.ending, d.end = context.WithCancel(context.Background())
 	d.folder.work, d.merger.work, d.tidier.work, d.shrinker.work = d.fold, d.merge, d.tidy, d.shrink
 	defer func() {
 		if err != nil {

@@ -71,7 +71,7 @@ func (tr *trial) read(d *ultradict.Dict) state {
 	for e, err := range d.Entries() {
 		require.NoError(tr, err)
 		switch e.Key {
-		case "alive", "moved", "h0", "h1", "dier", "rival", shared:
+		case "alive", "moved", "h0", "h1", "dier", "rival", "pong", shared:
 		default:
 			s[e.Key], err = ultradict.As[string](e.Value, nil)
 			require.NoError(tr, err)

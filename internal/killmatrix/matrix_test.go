@@ -3,6 +3,7 @@
 package killmatrix
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -215,7 +216,7 @@ func (tr *trial) prepare() {
 	if tr.sc.dead != "" {
 		require.Error(tr, proctest.Start(tr.T, "dier", dir, tr.sc.name, tr.sc.dead).Wait())
 	}
-	if tr.sc.rival {
+	if tr.sc.rival || tr.sc.echo {
 		tr.rival = proctest.Start(tr.T, "rival", dir, tr.sc.name)
 		require.Equal(tr, "ready", tr.rival.Line())
 	}
@@ -368,6 +369,9 @@ func (tr *trial) moveOn(pid int, site string) (held bool) {
 
 // finish looks at what is left when acked steps had returned.
 func (tr *trial) finish(acked int) {
+	if tr.sc.echo {
+		tr.requireAnswer()
+	}
 	if tr.rival != nil {
 		tr.rival.Send("end")
 		require.NoError(tr, tr.rival.Wait())
@@ -388,6 +392,21 @@ func (tr *trial) finish(acked int) {
 	tr.requireHealthy(tr.sc.possible(acked)...)
 	require.NoError(tr, tr.remove())
 	tr.requireEmpty()
+}
+
+// requireAnswer checks that whoever sleeps until there is a ping was woken by the last.
+func (tr *trial) requireAnswer() {
+	d, err := tr.sc.open(tr.dir)
+	require.NoError(tr, err)
+	ping, err := d.Get("ping")
+	if !errors.Is(err, ultradict.ErrNotFound) {
+		require.NoError(tr, err)
+		ctx, cancel := context.WithTimeout(tr.Context(), 10*time.Second)
+		defer cancel()
+		_, err = d.WaitFor(ctx, "pong", func(v any) bool { return v == ping })
+		require.NoError(tr, err, "ping %v was not answered", ping)
+	}
+	require.NoError(tr, d.Close())
 }
 
 func (tr *trial) remove() error {

@@ -133,20 +133,25 @@ func dier(args []string) error {
 	return errors.New("it never came to " + args[2])
 }
 
-// rival counts in the shared key until the test has enough. args are the directory
-// and the scenario.
+// rival is somebody else who is at work until the test has enough: it counts in the
+// shared key, or answers pings. args are the directory and the scenario.
 func rival(args []string) error {
-	d, err := scenarioOf(args[1]).open(args[0])
+	sc := scenarioOf(args[1])
+	d, err := sc.open(args[0])
 	if err != nil {
 		return err
 	}
-	go func() {
-		for i := 0; ; i++ {
-			if err := bump("rival", fmt.Sprint(i%7)).do(d); err != nil {
-				return
+	if sc.echo {
+		go answer(d)
+	} else {
+		go func() {
+			for i := 0; ; i++ {
+				if err := errors.Join(bump("rival", fmt.Sprint(i%7)).do(d), count().do(d)); err != nil {
+					return
+				}
 			}
-		}
-	}()
+		}()
+	}
 	proctest.Say("ready")
 	proctest.Receive()
 	return d.Close()

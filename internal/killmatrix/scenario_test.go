@@ -38,6 +38,7 @@ type scenario struct {
 
 	dead  string // the function in which somebody else has died before the victim comes
 	rival bool   // somebody else writes all the time
+	echo  bool   // somebody else sleeps until there is a ping, and answers it
 }
 
 func set(k, v string) step {
@@ -123,6 +124,43 @@ func bump(k, v string) step {
 			})
 		},
 		func(s state) { s[k] = v },
+	}
+}
+
+// count adds to the key that everybody writes to.
+func count() step {
+	return step{func(d *ultradict.Dict) error { _, err := d.Add(shared, 1); return err }, func(state) {}}
+}
+
+// call writes a ping and sleeps until it is answered.
+func call(ping string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			if err := d.Set("ping", ping); err != nil {
+				return err
+			}
+			_, err := d.WaitFor(context.Background(), "pong", func(v any) bool { return v == ping })
+			return err
+		},
+		func(s state) { s["ping"] = ping },
+	}
+}
+
+// answer answers pings until the handle is closed.
+func answer(d *ultradict.Dict) {
+	for last := any(nil); ; {
+		v, err := d.WaitFor(context.Background(), "ping", func(v any) bool { return v != last })
+		if err != nil {
+			return
+		}
+		var locked *ultradict.LockError
+		for err = d.Set("pong", v); errors.As(err, &locked); { // somebody was stopped
+			err = d.Set("pong", v)
+		}
+		if err != nil {
+			return
+		}
+		last = v
 	}
 }
 
@@ -264,7 +302,14 @@ var scenarios = []*scenario{
 	{name: "takeover of a lease", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, dead: "(*Directory).Publish",
 		steps: repeat(120, func(i int) step { return set(key(i), small(i)) }), rest: 20 * time.Millisecond},
 	{name: "contention", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, rival: true,
-		steps: repeat(120, func(i int) step { return bump(key(i), small(i)) })},
+		steps: repeat(240, func(i int) step {
+			if i%2 == 0 {
+				return count()
+			}
+			return bump(key(i), small(i))
+		})},
+	{name: "wait", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, echo: true,
+		steps: repeat(10, func(i int) step { return call(fmt.Sprint(i)) })},
 	{name: "lock file", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, steps: []step{set("b", "2")},
 		last: func(dir string) error { return lockFile(dir, 3) }},
 	{name: "remove", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), set("l", large(0))}, steps: []step{set("b", "2")},

@@ -17,8 +17,6 @@ import (
 
 // elsewhere are the functions with steps that no scenario takes, and why.
 var elsewhere = map[string]string{
-	"internal/bell/bell.go Ring":             "wakes who waits for news: nobody does before there is Watch; package bell has tests of its own",
-	"internal/bell/bell.go Sleep":            "likewise",
 	"internal/core/keeper.go tick":           "a word of this process's own, called like one that is shared",
 	"internal/core/lease.go take":            "robbing a folder that lives and does not get on: TestStop of internal/core",
 	"internal/shm/sys_linux.go sysLink":      "the second way, where there is no /proc",
