@@ -19,7 +19,8 @@ var (
 	ErrTxDone        = errs.ErrTxDone        // a Tx or View was used after its function returned
 	ErrViewLost      = errs.ErrViewLost      // a view of a read-only handle fell too far behind
 	ErrInvalidOption = errs.ErrInvalidOption // an option makes no sense, or contradicts another or the dictionary
-	ErrInvalidName   = errs.ErrInvalidName   // a dictionary cannot have that name
+	ErrInvalidName   = errs.ErrInvalidName   // a dictionary, or a lock, cannot have that name
+	ErrNotHeld       = errs.ErrNotHeld       // Unlock of a lock that was given back before
 )
 
 // LockError says that a lock stayed with another owner until the caller's time

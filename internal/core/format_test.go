@@ -43,6 +43,22 @@ func TestFormatOfPlace(t *testing.T) {
 	require.Equal(t, p, back)
 }
 
+func TestFormatOfClaimant(t *testing.T) {
+	formatdoc.Fields(t, "core.claimant", 9,
+		formatdoc.Field{Name: "head", Offset: 0, Size: 1},
+		formatdoc.Field{Name: "id", Offset: 1, Size: 4},
+		formatdoc.Field{Name: "pid", Offset: 5, Size: 4})
+	b := claimant{7, 1 << 20}.encode()
+	require.Equal(t, []byte{0x48, 7, 0, 0, 0, 0, 0, 16, 0}, b)
+	back, ok := parseClaimant(string(b))
+	require.True(t, ok)
+	require.Equal(t, claimant{7, 1 << 20}, back)
+	for _, bad := range []string{"", "H", string(b[:8]), string(b) + "x", "G" + string(b[1:]), "H\x00\x00\x00\x00\x01\x00\x00\x00"} {
+		_, ok := parseClaimant(bad)
+		require.False(t, ok, "%q", bad)
+	}
+}
+
 func TestFormatOfChunkNumbers(t *testing.T) {
 	name := shm.Name{Kind: shm.Stream, Creator: 0x7fffffff, Seq: maxFiles}
 	back, index := chunkName(stream.Gained | name.ID64())

@@ -30,6 +30,7 @@ var (
 	ErrInvalidOption = errors.New("ultradict: invalid option")
 	ErrViewLost      = errors.New("ultradict: a read-only view fell too far behind")
 	ErrInvalidName   = errors.New("ultradict: invalid name")
+	ErrNotHeld       = errors.New("ultradict: lock is not held")
 )
 
 // LockError says that a lock stayed with another owner until the caller's

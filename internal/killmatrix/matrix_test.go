@@ -390,6 +390,9 @@ func (tr *trial) finish(acked int) {
 		return
 	}
 	tr.requireHealthy(tr.sc.possible(acked)...)
+	if tr.sc.claims {
+		tr.requireUnclaimed(key(acked))
+	}
 	require.NoError(tr, tr.remove())
 	tr.requireEmpty()
 }
@@ -406,6 +409,21 @@ func (tr *trial) requireAnswer() {
 		_, err = d.WaitFor(ctx, "pong", func(v any) bool { return v == ping })
 		require.NoError(tr, err, "ping %v was not answered", ping)
 	}
+	require.NoError(tr, d.Close())
+}
+
+// requireUnclaimed checks that what the dead had claimed can be had.
+func (tr *trial) requireUnclaimed(k string) {
+	d, err := tr.sc.open(tr.dir)
+	require.NoError(tr, err)
+	ctx, cancel := context.WithTimeout(tr.Context(), 10*time.Second)
+	defer cancel()
+	held, err := d.Lock(ctx, "door")
+	require.NoError(tr, err)
+	v, err := d.GetOrCompute(ctx, k, func(context.Context) (any, error) { return "computed", nil })
+	require.NoError(tr, err)
+	require.Equal(tr, "computed", v)
+	require.NoError(tr, held.Unlock())
 	require.NoError(tr, d.Close())
 }
 

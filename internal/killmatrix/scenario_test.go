@@ -36,9 +36,10 @@ type scenario struct {
 	gone  bool // last removes the dictionary: whether it is there is open
 	loose bool // steps leave more behind on their way than the model knows
 
-	dead  string // the function in which somebody else has died before the victim comes
-	rival bool   // somebody else writes all the time
-	echo  bool   // somebody else sleeps until there is a ping, and answers it
+	dead   string // the function in which somebody else has died before the victim comes
+	rival  bool   // somebody else writes all the time
+	claims bool   // the lock "door" and the values of keys are claimed
+	echo   bool   // somebody else sleeps until there is a ping, and answers it
 }
 
 func set(k, v string) step {
@@ -161,6 +162,21 @@ func answer(d *ultradict.Dict) {
 			return
 		}
 		last = v
+	}
+}
+
+// claim computes a value that is missing, while it holds a lock with a name.
+func claim(k string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			held, err := d.Lock(context.Background(), "door")
+			if err != nil {
+				return err
+			}
+			_, err = d.GetOrCompute(context.Background(), k, func(context.Context) (any, error) { return "computed", nil })
+			return errors.Join(err, held.Unlock())
+		},
+		func(s state) { s[k] = "computed" },
 	}
 }
 
@@ -310,6 +326,8 @@ var scenarios = []*scenario{
 		})},
 	{name: "wait", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, echo: true,
 		steps: repeat(10, func(i int) step { return call(fmt.Sprint(i)) })},
+	{name: "claims", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, claims: true,
+		steps: repeat(6, func(i int) step { return claim(key(i)) })},
 	{name: "lock file", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, steps: []step{set("b", "2")},
 		last: func(dir string) error { return lockFile(dir, 3) }},
 	{name: "remove", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), set("l", large(0))}, steps: []step{set("b", "2")},
