@@ -71,7 +71,7 @@ func (m *Map[K, V]) SetIfAbsent(key K, v V) (actual V, stored bool, err error) {
 			return true, nil
 		}
 		var err error
-		actual, err = m.own(key, old)
+		actual, err = m.own(m.d, key, old)
 		return false, err
 	})
 	if err != nil {
@@ -101,7 +101,7 @@ func (m *Map[K, V]) Swap(key K, v V) (old V, existed bool, err error) {
 			return true, nil
 		}
 		var err error
-		old, err = m.own(key, was)
+		old, err = m.own(m.d, key, was)
 		return true, err
 	})
 	if err != nil {
@@ -119,7 +119,7 @@ func (m *Map[K, V]) GetAndDelete(key K) (old V, existed bool, err error) {
 			return nil
 		}
 		var err error
-		old, err = m.own(key, was)
+		old, err = m.own(m.d, key, was)
 		return err
 	})
 	if err != nil || !existed {
@@ -168,7 +168,7 @@ func (m *Map[K, V]) integer(key K, v *replica.Version) (int64, error) {
 	if v == nil {
 		return 0, nil
 	}
-	x, err := m.own(key, v)
+	x, err := m.own(m.d, key, v)
 	if err != nil {
 		return 0, err
 	}

@@ -102,7 +102,7 @@ func (m *Map[K, V]) entry(v *core.View, k replica.Key, ver *replica.Version) (e 
 	if e.Key, err = m.keys.Decode(k.Str); err != nil {
 		return e, err
 	}
-	if e.Value, err = m.own(e.Key, ver); err != nil {
+	if e.Value, err = m.own(v, e.Key, ver); err != nil {
 		return e, err
 	}
 	e.Revision = ver.Revision

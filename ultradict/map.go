@@ -52,11 +52,11 @@ func (m *Map[K, V]) Get(key K) (V, error) {
 				}
 			}
 		}
-		return m.result(key, v, err)
+		return m.result(m.d, key, v, err)
 	}
 	var buf value.KeyBuf
 	v, err := m.d.Get(m.key(&key, &buf))
-	return m.result(key, v, err)
+	return m.result(m.d, key, v, err)
 }
 
 // Peek is Get without a look at the stream: it returns what this process's
@@ -73,15 +73,21 @@ func (m *Map[K, V]) Peek(key K) (V, error) {
 				}
 			}
 		}
-		return m.result(key, v, err)
+		return m.result(m.d, key, v, err)
 	}
 	var buf value.KeyBuf
 	v, err := m.d.Peek(m.key(&key, &buf))
-	return m.result(key, v, err)
+	return m.result(m.d, key, v, err)
+}
+
+// encoded is where versions come from, and their encoded values: a dictionary, or a
+// view, which says that it was lost where the dictionary would speak of damage.
+type encoded interface {
+	Raw(v *replica.Version) (string, error)
 }
 
 // result turns what the core found into a V.
-func (m *Map[K, V]) result(key K, v *replica.Version, err error) (V, error) {
+func (m *Map[K, V]) result(from encoded, key K, v *replica.Version, err error) (V, error) {
 	var zero V
 	if err != nil {
 		return zero, named(key, err)
@@ -94,13 +100,13 @@ func (m *Map[K, V]) result(key K, v *replica.Version, err error) (V, error) {
 			return zero, nil
 		}
 	}
-	return m.own(key, v)
+	return m.own(from, key, v)
 }
 
 // own decodes a version once more, into memory that is the caller's.
-func (m *Map[K, V]) own(key K, v *replica.Version) (V, error) {
+func (m *Map[K, V]) own(from encoded, key K, v *replica.Version) (V, error) {
 	var zero V
-	raw, err := m.d.Raw(v)
+	raw, err := from.Raw(v)
 	if err != nil {
 		return zero, err
 	}

@@ -84,7 +84,7 @@ func (tx *Tx[K, V]) Get(key K) (V, error) {
 	if err != nil {
 		return zero, tx.fail(err)
 	}
-	v, err := tx.m.own(key, ver)
+	v, err := tx.m.own(tx.t.View, key, ver)
 	return v, tx.fail(err)
 }
 

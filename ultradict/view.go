@@ -53,7 +53,7 @@ func (v *View[K, V]) Get(key K) (V, error) {
 	}
 	var buf value.KeyBuf
 	ver, err := v.v.Get(v.m.key(&key, &buf))
-	return v.m.result(key, ver, err)
+	return v.m.result(v.v, key, ver, err)
 }
 
 // Has reports whether a key is present. Errors: [ErrTxDone], [ErrCorrupt].

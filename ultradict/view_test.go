@@ -105,6 +105,15 @@ func TestViewOfAReadOnlyHandle(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint(i, big), x)
 		}
+		// An iteration comes to one that is lost, and says the same.
+		var last error
+		for _, err := range v.Entries() {
+			last = err
+		}
+		if lost > 0 {
+			require.ErrorIs(t, last, ultradict.ErrViewLost)
+			require.NotErrorIs(t, last, ultradict.ErrCorrupt)
+		}
 		return nil
 	}))
 	t.Logf("%d of 20 large values were lost", lost)

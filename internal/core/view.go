@@ -144,20 +144,13 @@ func (v *View) Each(dict uint64, visit func(key string, ver *replica.Version) bo
 	return nil
 }
 
-// Decode returns a version of a key with its value decoded. What Each hands
-// out is decoded by it; the decoded value is not kept.
-func (v *View) Decode(ver *replica.Version) (any, error) {
-	if value, ok := ver.Value(); ok {
-		return value, nil
-	}
+// Raw is [Dict.Raw] for a version that the view has found.
+func (v *View) Raw(ver *replica.Version) (string, error) {
 	raw, err := v.d.raw(ver)
 	if errors.Is(err, errBodyGone) {
-		return nil, v.lost()
+		return "", v.lost()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return v.d.values.Decode(raw)
+	return raw, err
 }
 
 // Created is the revision that created a key whose version this is.
