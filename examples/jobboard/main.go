@@ -30,7 +30,7 @@ type config struct {
 func main() {
 	var err error
 	if name, ok := os.LookupEnv(workerVar); ok {
-		err = work(context.Background(), name, os.Stdout)
+		err = work(context.Background(), name)
 	} else {
 		var c config
 		flag.IntVar(&c.jobs, "jobs", 24, "number of jobs")
@@ -52,7 +52,8 @@ func main() {
 const workerVar = "ULTRADICT_JOBBOARD"
 
 // run is the whole course of the process that the user starts.
-func run(ctx context.Context, c config, out io.Writer) (err error) {
+func run(ctx context.Context, c config, to io.Writer) (err error) {
+	out := bufio.NewWriter(to) // which keeps the first error
 	if c.jobs < 1 || c.workers < 1 || c.kills < 0 || c.bits < 1 || c.bits > 40 {
 		return errors.New("there must be jobs and workers, and 1 to 40 bits")
 	}
@@ -111,7 +112,7 @@ func run(ctx context.Context, c config, out io.Writer) (err error) {
 		case <-ctx.Done():
 			return nil
 		case line := <-said:
-			fmt.Fprintf(out, "%5.1f s  %s\n", time.Since(begin).Seconds(), line)
+			say(out, "%5.1f s  %s\n", time.Since(begin).Seconds(), line)
 			// Who begins a job may not end it.
 			if strings.Contains(line, "begins") && killed < c.kills && rand.IntN(3) == 0 {
 				for w := range workers {
@@ -124,7 +125,7 @@ func run(ctx context.Context, c config, out io.Writer) (err error) {
 						}
 						killed++
 						w.killed = true
-						fmt.Fprintf(out, "%5.1f s  worker %d is killed\n", time.Since(begin).Seconds(), w.cmd.Process.Pid)
+						say(out, "%5.1f s  worker %d is killed\n", time.Since(begin).Seconds(), w.cmd.Process.Pid)
 					}
 				}
 			}
@@ -140,12 +141,21 @@ func run(ctx context.Context, c config, out io.Writer) (err error) {
 			}
 		}
 	}
-	return report(board, c, killed, time.Since(begin), out)
+	if err := report(board, c, killed, time.Since(begin), out); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// say prints at once. The first error is kept, and told by the last Flush.
+func say(out *bufio.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format, args...)
+	_ = out.Flush()
 }
 
 // report checks the board and prints it.
-func report(board *ultradict.Map[string, job], c config, killed int, took time.Duration, out io.Writer) error {
-	fmt.Fprintf(out, "\n%-8s %10s %9s %9s\n", "job", "answer", "begun", "done by")
+func report(board *ultradict.Map[string, job], c config, killed int, took time.Duration, out *bufio.Writer) error {
+	say(out, "\n%-8s %10s %9s %9s\n", "job", "answer", "begun", "done by")
 	begun, n := 0, 0
 	for e, err := range ultradict.Range(board, "", "", 0) {
 		if err != nil {
@@ -155,16 +165,16 @@ func report(board *ultradict.Map[string, job], c config, killed int, took time.D
 		if !j.Done || !j.right(e.Key) {
 			return fmt.Errorf("%s is not done: %+v", e.Key, j)
 		}
-		fmt.Fprintf(out, "%-8s %10d %7d × %9d\n", e.Key, j.Answer, j.Begun, j.By)
+		say(out, "%-8s %10d %7d × %9d\n", e.Key, j.Answer, j.Begun, j.By)
 		begun += j.Begun
 		n++
 	}
 	if n != c.jobs || begun > c.jobs+killed {
 		return fmt.Errorf("%d jobs of %d; begun %d times, though only %d workers were killed", n, c.jobs, begun, killed)
 	}
-	_, err := fmt.Fprintf(out, "\n%d jobs done in %.1f s by %d workers at a time, of which %d were killed at work:\nevery answer is right, and %d jobs were begun once more\n",
+	say(out, "\n%d jobs done in %.1f s by %d workers at a time, of which %d were killed at work:\nevery answer is right, and %d jobs were begun once more\n",
 		n, took.Seconds(), c.workers, killed, begun-n)
-	return err
+	return nil
 }
 
 // worker is a process.

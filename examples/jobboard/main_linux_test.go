@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -37,6 +38,6 @@ func TestInterrupted(t *testing.T) {
 
 func TestNonsense(t *testing.T) {
 	for _, c := range []config{{}, {jobs: 1}, {jobs: 1, workers: 1}, {jobs: 1, workers: 1, bits: 64}, {jobs: 1, workers: 1, bits: 8, kills: -1}} {
-		require.Error(t, run(t.Context(), c, nil))
+		require.Error(t, run(t.Context(), c, io.Discard))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"os"
 
@@ -29,12 +28,12 @@ func (j job) right(name string) bool {
 }
 
 // work does jobs until all are done.
-func work(ctx context.Context, name string, out io.Writer) error {
+func work(ctx context.Context, name string) (err error) {
 	board, err := ultradict.OpenMap[string, job](name, ultradict.AttachOnly())
 	if err != nil {
 		return err
 	}
-	defer board.Close()
+	defer func() { err = errors.Join(err, board.Close()) }()
 	for {
 		busy := "" // a job that somebody else is at
 		for name, j := range board.All() {
@@ -49,7 +48,7 @@ func work(ctx context.Context, name string, out io.Writer) error {
 				busy = name
 				continue
 			}
-			if err := errors.Join(do(board, name, held, out), held.Unlock()); err != nil {
+			if err := errors.Join(do(board, name, held), held.Unlock()); err != nil {
 				return err
 			}
 		}
@@ -61,22 +60,22 @@ func work(ctx context.Context, name string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(do(board, busy, held, out), held.Unlock()); err != nil {
+		if err := errors.Join(do(board, busy, held), held.Unlock()); err != nil {
 			return err
 		}
 	}
 }
 
 // do does a job whose lock we have, unless it is done.
-func do(board *ultradict.Map[string, job], name string, held *ultradict.Held, out io.Writer) error {
+func do(board *ultradict.Map[string, job], name string, held *ultradict.Held) error {
 	j, err := board.Get(name)
 	if err != nil || j.Done {
 		return err
 	}
 	if pid, ok := held.Abandoned(); ok {
-		fmt.Fprintf(out, "begins %s, which process %d has died with\n", name, pid)
+		fmt.Printf("begins %s, which process %d has died with\n", name, pid)
 	} else {
-		fmt.Fprintf(out, "begins %s\n", name)
+		fmt.Printf("begins %s\n", name)
 	}
 	j.Begun++
 	if err := board.Set(name, j); err != nil {
