@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -192,12 +193,18 @@ func (s *Stream) Ring() { s.h.bell.Ring() }
 // has ended, or when ctx is done, whose error it returns then.
 func (s *Stream) Wait(ctx context.Context, position uint64) error {
 	news := func() bool { return s.h.head.Load() != position || ctx.Err() != nil }
-	stop := context.AfterFunc(ctx, s.h.bell.Ring)
+	stop := context.AfterFunc(ctx, func() {
+		s.h.bell.Ring()
+		runtime.KeepAlive(s) // it may run when Wait has returned
+	})
 	defer stop()
 	for !news() {
 		d := bell.Longest
 		if deadline, ok := ctx.Deadline(); ok {
-			d = min(d, time.Until(deadline))
+			if d = min(d, time.Until(deadline)); d <= 0 {
+				<-ctx.Done() // any moment now
+				break
+			}
 		}
 		s.h.bell.Sleep(d, news)
 	}

@@ -2,6 +2,7 @@ package ultradict
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 
@@ -20,8 +21,7 @@ import (
 //
 // The value is the caller's own if fn was called, and shared as that of [Map.Get]
 // otherwise. Errors: what fn returned; the context's; *[EncodeError] if fn's value
-// cannot be stored; [ErrNotHeld] if the handle was closed meanwhile; otherwise as
-// [Map.Get] and [Map.Set].
+// cannot be stored; otherwise as [Map.Get] and [Map.Set].
 func (m *Map[K, V]) GetOrCompute(ctx context.Context, key K, fn func(context.Context) (V, error)) (V, error) {
 	var zero V
 	enc, err := m.keys.Append(nil, key)
@@ -29,6 +29,7 @@ func (m *Map[K, V]) GetOrCompute(ctx context.Context, key K, fn func(context.Con
 		return zero, unencodable(key, err)
 	}
 	who := m.claimed(core.Computations, enc)
+	var doubt core.Doubt
 	for {
 		position, err := m.d.Position()
 		if err != nil {
@@ -40,7 +41,7 @@ func (m *Map[K, V]) GetOrCompute(ctx context.Context, key K, fn func(context.Con
 		if err := ctx.Err(); err != nil {
 			return zero, err
 		}
-		claim, _, err := m.d.TryClaim(who)
+		claim, _, err := m.d.TryClaim(who, &doubt)
 		if err != nil {
 			return zero, err
 		}
@@ -53,10 +54,18 @@ func (m *Map[K, V]) GetOrCompute(ctx context.Context, key K, fn func(context.Con
 	}
 }
 
-// claimed is the key under which something of this dictionary is claimed.
+// claimed is the key under which something of this dictionary is claimed; of what is
+// long, a hash: a key has a largest size.
 func (m *Map[K, V]) claimed(dict uint64, what []byte) replica.Key {
-	return replica.Key{Dict: dict, Str: string(append(binary.AppendUvarint(nil, m.id), what...))}
+	key := binary.AppendUvarint(nil, m.id)
+	if len(what) > longestClaim {
+		sum := sha256.Sum256(what)
+		what = append([]byte{0xff}, sum[:]...)
+	}
+	return replica.Key{Dict: dict, Str: string(append(key, what...))}
 }
+
+const longestClaim = 1 << 10 // bytes; part of the format
 
 // computeOnce is GetOrCompute for the one that has the claim.
 func (m *Map[K, V]) computeOnce(ctx context.Context, key K, claim *core.Claim, fn func(context.Context) (V, error)) (V, error) {
@@ -64,7 +73,7 @@ func (m *Map[K, V]) computeOnce(ctx context.Context, key K, claim *core.Claim, f
 	released := false
 	defer func() { // also when fn panics
 		if !released {
-			_ = claim.Release()
+			claim.Abandon()
 		}
 	}()
 	// The last one may have stored it after we looked and before we claimed.

@@ -65,9 +65,9 @@ func (m *Map[K, V]) CompareAndDelete(key K, revision uint64) error {
 // there now: the given one if it was stored, otherwise a copy of its own of the one
 // that was there. Errors: as [Map.Set]; *[TypeError] if what is there is not a V.
 func (m *Map[K, V]) SetIfAbsent(key K, v V) (actual V, stored bool, err error) {
-	actual = v
 	_, err = m.replace(key, v, func(old *replica.Version) (bool, error) {
 		if stored = old == nil; stored {
+			actual = v
 			return true, nil
 		}
 		var err error

@@ -30,6 +30,7 @@ type Held struct {
 // [ErrNoSpace] if the dictionary is full; otherwise as [Map.Set].
 func (m *Map[K, V]) Lock(ctx context.Context, name string) (*Held, error) {
 	begin := time.Now()
+	var doubt core.Doubt
 	for pid := 0; ; {
 		position, err := m.d.Position()
 		if err != nil {
@@ -37,7 +38,7 @@ func (m *Map[K, V]) Lock(ctx context.Context, name string) (*Held, error) {
 		}
 		if err = ctx.Err(); err == nil {
 			var held *Held
-			if held, pid, err = m.tryLock(name); held != nil || err != nil {
+			if held, pid, err = m.tryLock(name, &doubt); held != nil || err != nil {
 				return held, err
 			}
 			err = m.d.AwaitClaim(ctx, position)
@@ -53,23 +54,20 @@ func (m *Map[K, V]) Lock(ctx context.Context, name string) (*Held, error) {
 
 // TryLock is [Map.Lock] that does not wait: it reports whether it got the lock.
 func (m *Map[K, V]) TryLock(name string) (held *Held, ok bool, err error) {
-	held, _, err = m.tryLock(name)
+	held, _, err = m.tryLock(name, &core.Doubt{})
 	return held, held != nil, err
 }
 
-func (m *Map[K, V]) tryLock(name string) (held *Held, holder int, err error) {
-	if name == "" || len(name) > value.MaxKeyLen-maxUvarint || !utf8.ValidString(name) {
+func (m *Map[K, V]) tryLock(name string, doubt *core.Doubt) (held *Held, holder int, err error) {
+	if name == "" || len(name) > value.MaxKeyLen || !utf8.ValidString(name) {
 		return nil, 0, fmt.Errorf("lock %q of %q: %w", name, m.Name(), ErrInvalidName)
 	}
-	claim, holder, err := m.d.TryClaim(m.claimed(core.Locks, []byte(name)))
+	claim, holder, err := m.d.TryClaim(m.claimed(core.Locks, []byte(name)), doubt)
 	if claim == nil {
 		return nil, holder, err
 	}
 	return &Held{claim}, 0, nil
 }
-
-// maxUvarint is how many bytes the number of a dictionary takes at most.
-const maxUvarint = 10
 
 // Unlock gives the lock back. A second call returns [ErrNotHeld]; other errors are
 // those of [Map.Set], and then the lock is still held.

@@ -64,7 +64,9 @@ func OnlyKey[K comparable](key K) WatchOption { return func(w *watching) { w.key
 // be strings.
 func Prefix(p string) WatchOption { return func(w *watching) { w.prefix = &p } }
 
-// FromRevision begins after a revision, as an earlier [Event] told it, instead of now.
+// FromRevision begins after a revision, as an earlier [Event] told it, instead of now:
+// that of the last event without More, or of the last [EventResync] once all that
+// follows from it was told.
 // If the records since then are gone, the watch begins with a resync of everything: its
 // first event after that is an [EventClear].
 func FromRevision(revision uint64) WatchOption { return func(w *watching) { w.from = &revision } }
@@ -120,7 +122,11 @@ func (m *Map[K, V]) Watch(ctx context.Context, opts ...WatchOption) iter.Seq2[Ev
 	stop := context.AfterFunc(ctx, end) // also of a watch that nobody ever reads
 	return func(yield func(Event[K, V], error) bool) {
 		if !stop() { // it is let go already
-			yield(Event[K, V]{}, ctx.Err())
+			err := ctx.Err()
+			if err == nil {
+				err = fmt.Errorf("watch %q: the result is for one loop: %w", m.Name(), ErrTxDone)
+			}
+			yield(Event[K, V]{}, err)
 			return
 		}
 		defer end()

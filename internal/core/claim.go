@@ -3,7 +3,7 @@ package core
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"os"
 	"time"
 
@@ -55,9 +55,17 @@ func parseClaimant(raw string) (claimant, bool) {
 // a death rings for nobody.
 const askAgain = 20 * time.Millisecond
 
+// Doubt is what somebody who waits for a claim knows of its holder. Its zero value is
+// ready.
+type Doubt struct {
+	revision uint64
+	asked    time.Time
+}
+
 // TryClaim takes a claim that nobody holds, or only somebody who has died. Otherwise
-// it returns nil, and the process that holds it.
-func (d *Dict) TryClaim(k replica.Key) (c *Claim, holder int, err error) {
+// it returns nil, and the process that holds it. In a loop it asks whether that lives
+// no more often than it must, as doubt says.
+func (d *Dict) TryClaim(k replica.Key, doubt *Doubt) (c *Claim, holder int, err error) {
 	buf := GetBuffer()
 	defer buf.Release()
 	self := claimant{d.peer.ID(), uint32(os.Getpid())}
@@ -72,9 +80,13 @@ func (d *Dict) TryClaim(k replica.Key) (c *Claim, holder int, err error) {
 			now, ok := parseClaimant(raw)
 			switch {
 			case !ok: // it names nobody who could give it back
+			case doubt.revision == v.Revision && time.Since(doubt.asked) < askAgain:
+				holder = int(now.pid)
+				return Change{}, nil
 			case d.peer.Dead(now.id), d.peer.Dying(now.id):
 				abandoned = int(now.pid)
 			default:
+				*doubt = Doubt{v.Revision, time.Now()}
 				holder = int(now.pid)
 				return Change{}, nil
 			}
@@ -109,11 +121,40 @@ func (c *Claim) Release() error {
 	return err
 }
 
+// Abandon gives the claim back, if need be later: somebody may be stopped who has the
+// writers' lock, and others would wait for the claim until the handle is closed.
+func (c *Claim) Abandon() {
+	d := c.d
+	if c.released() {
+		return
+	}
+	d.startMu.Lock()
+	defer d.startMu.Unlock()
+	if d.closing.Load() {
+		return // then nobody waits for it
+	}
+	d.busy.Add(1)
+	go func() {
+		defer d.busy.Done()
+		for !d.pause(askAgain) && !c.released() {
+		}
+	}()
+}
+
+// released gives the claim back, and reports whether nothing is left to be done.
+func (c *Claim) released() bool {
+	err := c.Release()
+	return err == nil || errors.Is(err, errs.ErrNotHeld) || errors.Is(err, errs.ErrClosed) || errors.Is(err, errs.ErrRemoved)
+}
+
 // ReleaseWith gives the claim back as part of a transaction.
 func (c *Claim) ReleaseWith(t *Tx) error {
 	v, err := t.Read(c.key)
-	if err != nil || v.Revision != c.revision {
-		return fmt.Errorf("give back a claim: %w", errs.ErrNotHeld)
+	if errors.Is(err, errs.ErrNotFound) || err == nil && v.Revision != c.revision {
+		err = c.d.wrap("give back a claim of", errs.ErrNotHeld)
+	}
+	if err != nil {
+		return err
 	}
 	t.Write(record.Op{Kind: record.Delete, Dict: c.key.Dict, Key: []byte(c.key.Str)})
 	return nil

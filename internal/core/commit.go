@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/shm"
+	"github.com/ultradict/go/snapshot"
 	"github.com/ultradict/go/stream"
 )
 
@@ -126,6 +128,9 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 	defer buf.Release()
 	b := buf.record[:0]
 	for i := range ops {
+		if len(ops[i].Key) > snapshot.MaxKey { // no layer could ever take it
+			return 0, d.wrap("write to", fmt.Errorf("a key of %d bytes: %w", len(ops[i].Key), errs.ErrNoSpace))
+		}
 		b = record.Append(b, &ops[i])
 		if len(b) > d.str.MaxPayload() {
 			return d.writeLarge(ctx, ops, check)
@@ -228,6 +233,12 @@ func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (u
 	}
 	b := record.AppendRef(make([]byte, 0, record.RefSize), ref)
 	_, end, err := d.commit(ctx, stream.Reference, b, record.Sum(b), check)
+	for err == errAgain && check.again != nil {
+		// To make the body again would take so long that others come in between again.
+		if err = cmp.Or(ctx.Err(), check.again()); err == nil {
+			_, end, err = d.commit(ctx, stream.Reference, b, record.Sum(b), check)
+		}
+	}
 	if err != nil {
 		d.discard(shm.NameOf(shm.Body, ref.Body))
 		return 0, d.failed(err)

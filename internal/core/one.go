@@ -3,10 +3,12 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/replica"
+	"github.com/ultradict/go/snapshot"
 )
 
 // Change is what becomes of a key: a value, nothing, or, as the zero Change, what
@@ -28,10 +30,14 @@ func (d *Dict) Modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 	if err := d.writable(); err != nil {
 		return 0, err
 	}
+	if len(k.Str) > snapshot.MaxKey { // no layer could ever take it
+		return 0, d.wrap("write to", fmt.Errorf("a key of %d bytes: %w", len(k.Str), errs.ErrNoSpace))
+	}
 	for conflicts := 0; ; {
 		revision, err := d.modify(buf, k, decide, conflicts)
 		switch err {
 		case errAgain:
+			conflicts++
 		case errConflict:
 			conflicts++
 			d.control.work.conflicts.Add(1)
@@ -65,6 +71,17 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 	// The key may stand on a stack, which only local variables may point to.
 	buf.key = append(buf.key[:0], k.Str...)
 	buf.check = check{one: replica.Key{Dict: k.Dict, Str: view(buf.key)}, single: true, from: position}
+	if c.Kind == record.Put && !d.Fits(k, len(c.Value)) {
+		k := buf.check.one
+		buf.check.again = func() error {
+			now, position, err := d.newest(k)
+			if err == nil && (now == nil) != (v == nil) || now != nil && now.Revision != v.Revision {
+				err = errConflict
+			}
+			buf.check.from = position
+			return err
+		}
+	}
 	if c.Kind == record.Put {
 		return d.putIf(buf, k, c.Value, c.Kept, &buf.check)
 	}

@@ -142,6 +142,13 @@ func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) e
 		if err != nil {
 			return err
 		}
+		c.again = func() error {
+			now, err := t.validate()
+			if err == nil {
+				c.from = now.from
+			}
+			return err
+		}
 		if _, err = d.Write(ctx, t.ops, c); err != errAgain {
 			return err
 		}
@@ -197,7 +204,8 @@ type check struct {
 	single bool
 	whole  bool
 	from   uint64
-	op     record.Op // here so that scan allocates nothing
+	again  func() error // looks again without the lock, and moves from; nil where that is the caller's
+	op     record.Op    // here so that scan allocates nothing
 }
 
 // read reports whether the key of c.op is one that was read.

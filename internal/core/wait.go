@@ -27,11 +27,11 @@ func (d *Dict) Await(ctx context.Context, position uint64) error {
 			return d.wrap("wait for", errs.ErrClosed)
 		case d.str.Ended():
 			return d.wrap("wait for", errs.ErrRemoved)
+		case ctx.Err() != nil: // first: there may be news each time
+			return ctx.Err()
 		case d.head.Load() != position:
 			runtime.KeepAlive(d)
 			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
 		case d.lock == nil:
 			wait(ctx, pause) // a read-only handle raises no flag in shared memory
 		default:

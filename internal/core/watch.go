@@ -114,6 +114,9 @@ func (w *Watch) Next(ctx context.Context) (Commit, error) {
 			}
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return Commit{}, err
+		}
 		rec, ok, err := w.reader.Next(w.target.position)
 		if err == nil && !ok {
 			w.arrive()
@@ -140,9 +143,12 @@ func (w *Watch) Next(ctx context.Context) (Commit, error) {
 	}
 }
 
-// stride waits until there is news, and begins a stride to the newest position.
+// stride waits until there is news, and begins a stride to the newest position. Where
+// there is none for long, it exchanges its view for one that keeps no old layers.
 func (w *Watch) stride(ctx context.Context) error {
-	if err := w.d.Await(ctx, w.at); err != nil {
+	soon, cancel := context.WithTimeout(ctx, idleTick)
+	defer cancel()
+	if err := w.d.Await(soon, w.at); err != nil && (ctx.Err() != nil || soon.Err() == nil) {
 		return err
 	}
 	v, err := w.d.View()
@@ -150,7 +156,8 @@ func (w *Watch) stride(ctx context.Context) error {
 		return err
 	}
 	if v.position == w.at {
-		v.Close()
+		w.target = v
+		w.arrive()
 		return nil
 	}
 	w.target, w.shown, w.clear = v, map[string]bool{}, false
