@@ -39,12 +39,12 @@ func (k EventKind) String() string {
 
 // Event is one thing that [Map.Watch] tells.
 type Event[K comparable, V any] struct {
-	Kind     EventKind
-	Path     []string // of the nested dictionary in which it happened; empty for the watched one
-	Key      K
-	Value    V      // of a put; the receiver's own
-	Revision uint64 // of the commit; of a resync, that up to which it brings the watch
-	More     bool   // more events of the same commit, or of the same resync, follow
+	Kind     EventKind // what happened
+	Path     []string  // of the nested dictionary in which it happened; empty for the watched one
+	Key      K         // to which key, zero where the kind has none
+	Value    V         // of a put; the receiver's own
+	Revision uint64    // of the commit; of a resync, that up to which it brings the watch
+	More     bool      // more events of the same commit, or of the same resync, follow
 }
 
 // WatchOption says what [Map.Watch] tells of.
