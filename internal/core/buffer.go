@@ -17,6 +17,7 @@ func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
 // Release gives the buffer back.
 func (b *Buffer) Release() {
+	b.check = check{} // which may refer to a handle
 	if cap(b.Value) <= 64<<10 && cap(b.record) <= 64<<10 {
 		buffers.Put(b)
 	}

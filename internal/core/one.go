@@ -61,7 +61,7 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 	c, err := decide(v)
 	if err != nil && v != nil && v.IsExternal() {
 		// Its body is there as long as nobody replaces the value.
-		if now, _, e := d.newest(k); e == nil && (now == nil || now.Revision != v.Revision) {
+		if now, _, e := d.newest(k); e == nil && !same(now, v) {
 			return 0, errAgain
 		}
 	}
@@ -75,7 +75,7 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 		k := buf.check.one
 		buf.check.again = func() error {
 			now, position, err := d.newest(k)
-			if err == nil && (now == nil) != (v == nil) || now != nil && now.Revision != v.Revision {
+			if err == nil && !same(now, v) {
 				err = errConflict
 			}
 			buf.check.from = position
@@ -87,6 +87,12 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 	}
 	buf.record = record.Append(buf.record[:0], &record.Op{Kind: record.Delete, Dict: k.Dict, Key: bytesOf(k.Str)})
 	return d.commitOne(k, buf.record, replica.Absent(0), &buf.check)
+}
+
+// same reports whether two versions of a key, nil where it is absent, are of the same
+// commit.
+func same(a, b *replica.Version) bool {
+	return a == b || a != nil && b != nil && a.Revision == b.Revision
 }
 
 // newest is the newest version of a key, nil where it is absent, and the position as
