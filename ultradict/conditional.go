@@ -147,9 +147,11 @@ func (m *Map[K, V]) Add(key K, delta int64) (sum int64, err error) {
 			return core.Change{}, m.overflow(key, now, delta)
 		}
 		buf.Value = value.AppendInt(buf.Value[:0], sum)
-		v, err := m.values.codec.Decode(buf.Value)
-		if err != nil {
-			return core.Change{}, m.overflow(key, now, delta)
+		var v V
+		if !m.values.dynamic { // an any takes every int64, and to decode it would allocate
+			if v, err = m.values.codec.Decode(buf.Value); err != nil {
+				return core.Change{}, m.overflow(key, now, delta)
+			}
 		}
 		return core.Change{Kind: record.Put, Value: buf.Value, Kept: m.values.kept(buf.Value, v)}, nil
 	})
