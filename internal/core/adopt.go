@@ -31,7 +31,7 @@ func (d *Dict) tidy() (again bool) {
 	done, err := d.adopt()
 	if err == nil && d.lock != nil {
 		var swept bool
-		swept, err = d.sweepAll()
+		swept, err = d.sweep()
 		done = done && swept
 	}
 	if done && err == nil {

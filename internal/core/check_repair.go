@@ -101,7 +101,7 @@ func (r *repairer) work(before *checkup) (err error) {
 		return err
 	}
 	for range 50 {
-		done, err := d.sweepAll()
+		done, err := d.sweep()
 		if err != nil && !errors.Is(err, stream.ErrLapped) {
 			return err
 		}

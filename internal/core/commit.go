@@ -33,12 +33,15 @@ import (
 // nothing needs to be undone; after it everything has. Between 2 and 7 the
 // goroutine is pinned: no allocation, no system call, no code of the user's.
 func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum uint32, check *check) (start, end uint64, err error) {
-	deadline := time.Time{} // for making room; set when first needed: reading the clock costs
+	patience := d.cfg.LockTimeout // with the lock, in all
+	deadline := time.Time{}       // for making room; set when first needed: reading the clock costs
 	for {
 		if !d.lock.TryLock() {
-			if err := d.lock.Lock(ctx, d.cfg.LockTimeout); err != nil {
+			begin := time.Now()
+			if err := d.lock.Lock(ctx, patience); err != nil {
 				return 0, 0, d.lockFailed(err)
 			}
+			patience = max(0, patience-time.Since(begin))
 		}
 		if err = d.notBack(); err == nil {
 			err = d.str.Reserve(len(payload))

@@ -142,7 +142,7 @@ func use(t *testing.T, d *Dict) {
 		_, err := d.Write(t.Context(), []record.Op{putOp("h", strings.Repeat("h", 200*i))}, nil)
 		typedError(t, err)
 	}
-	if err := d.sweep(); !missed(err) {
+	if _, err := d.sweep(); !missed(err) {
 		typedError(t, err)
 	}
 }

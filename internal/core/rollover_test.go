@@ -85,7 +85,7 @@ func TestGrace(t *testing.T) {
 	a.sweeping.Lock()
 	a.superseded[first] = time.Now().Add(time.Hour) // a clock that stands still
 	a.sweeping.Unlock()
-	done, err := a.sweepAll()
+	done, err := a.sweep()
 	require.NoError(t, err)
 	if _, err := a.dir.Open(first, a.segment.Instance(), false, false); err == nil {
 		require.False(t, done, "something is left for another sweep")

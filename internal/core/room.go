@@ -153,7 +153,7 @@ func (d *Dict) reclaim(ctx context.Context, enough func() bool) bool {
 		folded := d.foldUpTo(ctx, head)
 		d.mergeAll()
 		keeperOf.release(d.segment.Instance())
-		swept, err := d.sweepAll()
+		swept, err := d.sweep()
 		// What was unlinked is free when nobody maps it any more: our own mappings
 		// go with the next collection, in the background.
 		runtime.GC()

@@ -30,13 +30,9 @@ import (
 //
 // A layer stays linked for a while after it was first met, for those who are on
 // their way to it: they would find the next list, but that may be replaced as well.
-func (d *Dict) sweep() error {
-	_, err := d.sweepAll()
-	return err
-}
-
-// sweepAll is sweep, and reports whether nothing was left for another time.
-func (d *Dict) sweepAll() (done bool, err error) {
+//
+// It reports whether nothing was left for another time.
+func (d *Dict) sweep() (done bool, err error) {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
 	files, err := d.dir.Files()
