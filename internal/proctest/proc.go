@@ -115,7 +115,7 @@ func (p *Proc) Line() string {
 	p.t.Helper()
 	line, ok := p.TryLine()
 	if !ok {
-		p.t.Fatalf("role %s (process %d) ended its output", p.role, p.PID())
+		p.t.Fatalf("role %s (process %d) ended its output: %v", p.role, p.PID(), p.Wait())
 	}
 	return line
 }

@@ -175,8 +175,9 @@ func (g cgroup) room2(swap int64) (room int64, limited bool) {
 }
 
 // ownShare is what is left of a group's limit for the memory of its processes: they
-// grow without asking, and the kernel kills one if there is nothing left.
-func ownShare(limit int64) int64 { return min(limit/16, 16<<20) }
+// grow without asking, and the kernel kills one if there is nothing left. A Go heap
+// may take several times the largest value before it is collected.
+func ownShare(limit int64) int64 { return min(limit/8, 64<<20) }
 
 // noLimit stands for "no limit", with room to add and subtract. The kernel's
 // own word for it is "max", or a number close to the largest.

@@ -49,7 +49,7 @@ func TestHeadroom(t *testing.T) {
 			"proc/meminfo":     "MemAvailable: 2000 kB\n",
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
 			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "4000\n",
-		}, 6000 - 625, "memory cgroup /sys/fs/cgroup/a"},
+		}, 6000 - 1250, "memory cgroup /sys/fs/cgroup/a"},
 
 		{"v2: unlimited", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
@@ -58,29 +58,29 @@ func TestHeadroom(t *testing.T) {
 		{"v2: limited", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
 			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "4000\n",
-		}, 6000 - 625, "memory cgroup /sys/fs/cgroup/a"},
+		}, 6000 - 1250, "memory cgroup /sys/fs/cgroup/a"},
 		{"v2: the parent is tighter", map[string]string{
 			"proc/self/cgroup": "0::/a/b/c\n", "proc/self/mountinfo": mounts2,
-			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "9000\n",
-			cg2 + "a/b/memory.max": "max\n", cg2 + "a/b/memory.current": "9000\n",
+			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "8000\n",
+			cg2 + "a/b/memory.max": "max\n", cg2 + "a/b/memory.current": "8000\n",
 			cg2 + "a/b/c/memory.max": "8000\n", cg2 + "a/b/c/memory.current": "100\n",
-		}, 1000 - 625, "memory cgroup /sys/fs/cgroup/a"},
+		}, 2000 - 1250, "memory cgroup /sys/fs/cgroup/a"},
 		{"v2: caches are room, shared memory is not", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
 			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "10000\n",
 			cg2 + "a/memory.stat": "anon 1000\nfile 5000\nshmem 3000\nslab_reclaimable 70\nslab 900\n",
-		}, 2070 - 625, "memory cgroup /sys/fs/cgroup/a"},
+		}, 2070 - 1250, "memory cgroup /sys/fs/cgroup/a"},
 		{"v2: swap is room", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
 			"proc/meminfo":       "MemFree: 1 kB\nSwapFree:      3 kB\n",
 			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "10000\n",
-		}, 3072 - 625, "memory cgroup /sys/fs/cgroup/a"},
+		}, 3072 - 1250, "memory cgroup /sys/fs/cgroup/a"},
 		{"v2: the group's own share of swap", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
 			"proc/meminfo":       "SwapFree:      3 kB\n",
-			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "9000\n",
+			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "8000\n",
 			cg2 + "a/memory.swap.max": "100\n", cg2 + "a/memory.swap.current": "40\n",
-		}, 1060 - 625, "memory cgroup /sys/fs/cgroup/a"},
+		}, 2060 - 1250, "memory cgroup /sys/fs/cgroup/a"},
 		{"v2: over its limit", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": mounts2,
 			cg2 + "a/memory.max": "10000\n", cg2 + "a/memory.current": "12000\n",
@@ -92,18 +92,18 @@ func TestHeadroom(t *testing.T) {
 		{"v2: the membership is told from outside of the container", map[string]string{
 			"proc/self/cgroup": "0::/../../host/path\n", "proc/self/mountinfo": mounts2,
 			cg2 + "memory.max": "700\n", cg2 + "memory.current": "200\n",
-		}, 500 - 43, "memory cgroup /sys/fs/cgroup"},
+		}, 500 - 87, "memory cgroup /sys/fs/cgroup"},
 		{"v2: the mount shows a part", map[string]string{
 			"proc/self/cgroup":    "0::/docker/x/sub\n",
 			"proc/self/mountinfo": "31 23 0:28 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
 			cg2 + "memory.max":    "700\n", cg2 + "memory.current": "200\n",
 			cg2 + "sub/memory.max": "400\n", cg2 + "sub/memory.current": "100\n",
-		}, 300 - 25, "memory cgroup /sys/fs/cgroup/sub"},
+		}, 300 - 50, "memory cgroup /sys/fs/cgroup/sub"},
 		{"v2: a mount point with a space", map[string]string{
 			"proc/self/cgroup":    "0::/\n",
 			"proc/self/mountinfo": `31 23 0:28 / /mnt/c\040g rw - cgroup2 cgroup2 rw` + "\n",
 			"mnt/c g/memory.max":  "700\n", "mnt/c g/memory.current": "200\n",
-		}, 500 - 43, "memory cgroup /mnt/c g"},
+		}, 500 - 87, "memory cgroup /mnt/c g"},
 
 		{"v1: unlimited", map[string]string{
 			"proc/self/cgroup": "4:cpu:/\n9:memory:/a\n0::/\n", "proc/self/mountinfo": mounts1,
@@ -111,24 +111,24 @@ func TestHeadroom(t *testing.T) {
 		}, 0, ""},
 		{"v1: limited, with others mounted together", map[string]string{
 			"proc/self/cgroup": "9:hugetlb,memory:/a\n0::/x\n", "proc/self/mountinfo": mounts1,
-			cg1 + "a/memory.limit_in_bytes": "10000\n", cg1 + "a/memory.usage_in_bytes": "9000\n",
+			cg1 + "a/memory.limit_in_bytes": "10000\n", cg1 + "a/memory.usage_in_bytes": "8000\n",
 			cg1 + "a/memory.stat": "cache 1\ntotal_cache 600\ntotal_shmem 500\n",
-		}, 1100 - 625, "memory cgroup /sys/fs/cgroup/memory/a"},
+		}, 2100 - 1250, "memory cgroup /sys/fs/cgroup/memory/a"},
 		{"v1: memory and swap together are tighter", map[string]string{
 			"proc/self/cgroup": "9:memory:/a\n", "proc/self/mountinfo": mounts1,
 			"proc/meminfo":                  "SwapFree: 1000 kB\n",
-			cg1 + "a/memory.limit_in_bytes": "10000\n", cg1 + "a/memory.usage_in_bytes": "9000\n",
-			cg1 + "a/memory.memsw.limit_in_bytes": "10000\n", cg1 + "a/memory.memsw.usage_in_bytes": "9100\n",
-		}, 900 - 625, "memory cgroup /sys/fs/cgroup/memory/a"},
+			cg1 + "a/memory.limit_in_bytes": "10000\n", cg1 + "a/memory.usage_in_bytes": "8000\n",
+			cg1 + "a/memory.memsw.limit_in_bytes": "10000\n", cg1 + "a/memory.memsw.usage_in_bytes": "8100\n",
+		}, 1900 - 1250, "memory cgroup /sys/fs/cgroup/memory/a"},
 		{"v1: a parent that does not bind", map[string]string{
 			"proc/self/cgroup": "9:memory:/a/b\n", "proc/self/mountinfo": mounts1,
 			cg1 + "a/memory.limit_in_bytes": "10\n", cg1 + "a/memory.usage_in_bytes": "9\n", cg1 + "a/memory.use_hierarchy": "0\n",
-			cg1 + "a/b/memory.limit_in_bytes": "10000\n", cg1 + "a/b/memory.usage_in_bytes": "9000\n",
-		}, 1000 - 625, "memory cgroup /sys/fs/cgroup/memory/a/b"},
+			cg1 + "a/b/memory.limit_in_bytes": "10000\n", cg1 + "a/b/memory.usage_in_bytes": "8000\n",
+		}, 2000 - 1250, "memory cgroup /sys/fs/cgroup/memory/a/b"},
 		{"v1: a parent that binds", map[string]string{
 			"proc/self/cgroup": "9:memory:/a/b\n", "proc/self/mountinfo": mounts1,
-			cg1 + "a/memory.limit_in_bytes": "10\n", cg1 + "a/memory.usage_in_bytes": "9\n", cg1 + "a/memory.use_hierarchy": "1\n",
-			cg1 + "a/b/memory.limit_in_bytes": "10000\n", cg1 + "a/b/memory.usage_in_bytes": "9000\n",
+			cg1 + "a/memory.limit_in_bytes": "10\n", cg1 + "a/memory.usage_in_bytes": "8\n", cg1 + "a/memory.use_hierarchy": "1\n",
+			cg1 + "a/b/memory.limit_in_bytes": "10000\n", cg1 + "a/b/memory.usage_in_bytes": "8000\n",
 		}, 1, "memory cgroup /sys/fs/cgroup/memory/a"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
