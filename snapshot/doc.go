@@ -91,7 +91,8 @@
 //
 //	 0  4  crc of the rest of the entry but its padding, begun with o / 8
 //	 4  2  length of the key
-//	 6  2  flags: 1 tombstone, 2 has a dictionary, 4 has an external
+//	 6  2  flags: 1 tombstone, 2 has a dictionary, 4 has an external, 8 and 16 the
+//	       caller's marks
 //	 8  4  length of the value, below 2³¹
 //	12  4  reserved
 //	16  8  revision

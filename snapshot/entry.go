@@ -9,7 +9,8 @@ type Entry struct {
 	Revision  uint64 // position at which it came to be
 	Created   uint64 // position at which the key came to be
 	External  uint64 // if not 0: id of something outside the layer that the value refers to
-	Tombstone bool   // the key was deleted; then there is no Value and no External
+	Tombstone bool   // the key was deleted; then there is no Value, no External and no Marks
+	Marks     uint8  // two bits that mean what the caller wants them to
 	Value     []byte // at most [MaxValue] bytes
 }
 
@@ -91,14 +92,15 @@ func (l *Layer) verify(h *head, key string, value []byte) error {
 func (h *head) entry(key string, value []byte) Entry {
 	return Entry{
 		Dict: h.dict, Key: key, Revision: h.revision, Created: h.created,
-		External: h.external, Tombstone: h.flags&flagTombstone != 0, Value: value,
+		External: h.external, Tombstone: h.flags&flagTombstone != 0,
+		Marks: uint8(h.flags & flagMarks >> marksShift), Value: value,
 	}
 }
 
 // stored returns the entry as it is kept: a tombstone carries nothing.
 func (e Entry) stored() Entry {
 	if e.Tombstone {
-		e.Value, e.External = nil, 0
+		e.Value, e.External, e.Marks = nil, 0, 0
 	}
 	return e
 }
@@ -118,7 +120,7 @@ func (e *Entry) sizes() (fixed, whole uint64) {
 // put writes the entry into dst, which is to lie at offset in its layer and
 // has the size that [Entry.sizes] gave.
 func (e *Entry) put(dst []byte, fixed, offset uint64) {
-	var flags uint16
+	flags := uint16(e.Marks) << marksShift & flagMarks
 	if e.Tombstone {
 		flags |= flagTombstone
 	}

@@ -10,7 +10,6 @@ const (
 	Reserved = 64               // bytes at the start of a layer that belong to the caller, never read or written here
 	MaxKey   = 1<<16 - 1        // longest key in bytes
 	MaxValue = math.MaxInt32    // longest value in bytes
-	Forever  = math.MaxUint64   // the horizon of a dictionary that was freed: nothing in it will be visible again
 	maxSize  = (1<<48 - 1) << 3 // largest layer in bytes: an offset has 48 bits and counts 8 bytes
 )
 
@@ -74,7 +73,9 @@ const (
 	flagTombstone  = 1
 	flagDict       = 2
 	flagExternal   = 4
-	flagsKnown     = 7
+	flagMarks      = 24 // the caller's, see Entry.Marks
+	marksShift     = 3
+	flagsKnown     = 31
 	entryAlignment = 8
 )
 

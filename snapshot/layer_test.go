@@ -42,7 +42,7 @@ func clone(e Entry) Entry {
 
 // sample is a layer of everything: three dictionaries, one of them empty.
 func sample() ([]Header, []Entry) {
-	return []Header{{Dict: 0, Live: 12}, {Dict: 7, Horizon: 150, Live: 1}, {Dict: 9, Horizon: Forever}},
+	return []Header{{Dict: 0, Live: 12}, {Dict: 7, Horizon: 150, Live: 1}, {Dict: 9, Horizon: 180}},
 		[]Entry{
 			{Key: "", Revision: 101, Created: 101, Value: []byte("empty key")},
 			{Key: "a", Revision: 102, Created: 90, Value: []byte("first")},
@@ -51,8 +51,8 @@ func sample() ([]Header, []Entry) {
 			{Key: "c", Revision: 104, Created: 104},
 			{Key: strings.Repeat("long", 20), Revision: 105, Created: 105, Value: bytes.Repeat([]byte("v"), 99)},
 			{Dict: 7, Key: "b", Revision: 161, Created: 2, Tombstone: true, Value: []byte("dropped"), External: 3},
-			{Key: "x", Revision: 106, Created: 106, Value: []byte{0}, External: 4},
-			{Key: "y", Revision: 107, Created: 106, Value: []byte{1}, External: 4},
+			{Key: "x", Revision: 106, Created: 106, Value: []byte{0}, External: 4, Marks: 3},
+			{Key: "y", Revision: 107, Created: 106, Value: []byte{1}, External: 4, Marks: 2},
 		}
 }
 

@@ -29,8 +29,7 @@ type Merge struct {
 // An entry survives unless a newer one of the layers has its key, or a horizon
 // in a newer one hides it. A dictionary keeps the newest count of live entries
 // and the highest horizon. With base, tombstones and horizons have nothing
-// left to hide and go, and with them the header of a dictionary that was freed
-// (its horizon was [Forever]).
+// left to hide and go, and with them the header of a dictionary that is empty.
 //
 // Unless it is nil, progress is called every few thousand entries; its error
 // ends the work and is returned. Other errors: *[errs.CorruptError].
@@ -212,7 +211,7 @@ func (m *Merge) addHeader(dict uint64, heads []dictEntry, has []bool) {
 		}
 	}
 	if m.base {
-		if sum.Horizon == Forever {
+		if sum.Live == 0 {
 			return
 		}
 		sum.Horizon = 0
@@ -232,9 +231,6 @@ func (m *Merge) walkDict(dict uint64, heads []dictEntry, has []bool, s *step, t 
 			continue
 		}
 		s.number, s.layer, s.newer, s.above = first, i, s.newer[:0], 0
-		if heads[i].Horizon == Forever {
-			s.above = Forever // nothing of a freed dictionary is wanted, whatever the layer holds
-		}
 		for j := len(m.layers) - 1; j >= 0; j-- {
 			switch {
 			case j == i || !has[j] || heads[j].Dict != dict:

@@ -86,7 +86,7 @@ func (m *model) op() {
 		clear(m.live[dict])
 		delete(m.pending, dict)
 		m.freed[dict] = true
-		m.horizon[dict] = Forever
+		m.horizon[dict] = m.position
 		m.touched[dict] = true
 	}
 }
@@ -192,10 +192,8 @@ func (m *model) check() {
 		h, ok, err := s.Header(dict)
 		require.NoError(t, err)
 		require.EqualValues(t, len(live), h.Live)
-		if !m.freed[dict] && dict != 3 {
+		if len(live) > 0 {
 			require.True(t, ok, "header of dictionary %d", dict)
-		} else if ok {
-			require.EqualValues(t, uint64(Forever), h.Horizon)
 		}
 		for i := range 41 {
 			key := fmt.Sprint("key ", i)
@@ -305,12 +303,14 @@ func TestMergeOfDamaged(t *testing.T) {
 	require.Greater(t, caught, len(older))
 }
 
-// Entries that stand in a layer though their dictionary was freed there go.
-func TestMergeFreed(t *testing.T) {
-	data := build(t, 0, 9, []Header{{Live: 1}, {Dict: 5, Horizon: Forever}},
-		[]Entry{{Key: "a", Revision: 1}, {Dict: 5, Key: "b", Revision: 2}})
-	m, err := PlanMerge([]*Layer{open(t, data)}, true, nil)
+// Of dictionaries that are empty nothing is left in the lowest layer.
+func TestMergeEmptied(t *testing.T) {
+	lower := build(t, 0, 9, []Header{{Live: 1}, {Dict: 5, Live: 1}, {Dict: 6, Live: 1}},
+		[]Entry{{Key: "a", Revision: 1}, {Dict: 5, Key: "b", Revision: 2}, {Dict: 6, Key: "c", Revision: 3}})
+	upper := build(t, 9, 20, []Header{{Dict: 5, Horizon: 12}, {Dict: 6}}, []Entry{{Dict: 6, Key: "c", Revision: 13, Tombstone: true}})
+	m, err := PlanMerge([]*Layer{open(t, lower), open(t, upper)}, true, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, m.Len())
+	require.Len(t, m.headers, 1)
 	require.NoError(t, m.Build(make([]byte, m.Size()), nil))
 }

@@ -60,9 +60,6 @@ type recount struct {
 // dict returns how many entries of a dictionary live as of the layer's end, of
 // which so many lived before.
 func (r *recount) dict(d *dictEntry, before uint64) (uint64, error) {
-	if d.Horizon == Forever {
-		return 0, nil // freed: nothing in it is visible, whatever there is
-	}
 	live := before
 	if d.Horizon != 0 {
 		live = 0 // a horizon lies within its layer's range: it hides all that is beneath

@@ -104,7 +104,7 @@ func (v *verifier) verifyDicts() error {
 		switch {
 		case i > 0 && d.Dict <= before:
 			return l.disordered(i)
-		case d.Horizon != 0 && d.Horizon != Forever && (d.Horizon <= l.from || d.Horizon > l.to):
+		case d.Horizon != 0 && (d.Horizon <= l.from || d.Horizon > l.to):
 			return l.corrupt(at, fmt.Sprintf("horizon %d of a layer from %d to %d", d.Horizon, l.from, l.to))
 		case d.first != v.next:
 			return l.corrupt(at, fmt.Sprintf("entries of a dictionary begin at %d, not at %d", d.first, v.next))
@@ -147,13 +147,13 @@ func (v *verifier) verifyEntry(w *walker, horizon uint64) error {
 	switch {
 	case h.flags&flagDict != 0 && h.dict == 0, h.flags&flagExternal != 0 && h.external == 0:
 		return bad("flags of an entry")
-	case dead && (len(w.value) != 0 || h.external != 0):
+	case dead && (len(w.value) != 0 || h.external != 0 || h.flags&flagMarks != 0):
 		return bad("a tombstone with a value")
 	case h.revision <= l.from || h.revision > l.to:
 		return bad("revision %d in a layer from %d to %d", h.revision, l.from, l.to)
 	case h.created > h.revision:
 		return bad("created at %d, after its revision %d", h.created, h.revision)
-	case horizon != Forever && hidden(h.revision, horizon):
+	case hidden(h.revision, horizon):
 		return bad("revision %d is not beyond the horizon %d of its own layer", h.revision, horizon)
 	}
 	if h.external != 0 {

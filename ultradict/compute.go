@@ -57,7 +57,7 @@ func (m *Map[K, V]) GetOrCompute(ctx context.Context, key K, fn func(context.Con
 // claimed is the key under which something of this dictionary is claimed; of what is
 // long, a hash: a key has a largest size.
 func (m *Map[K, V]) claimed(dict uint64, what []byte) replica.Key {
-	key := binary.AppendUvarint(nil, m.id)
+	key := binary.AppendUvarint(nil, m.number())
 	if len(what) > longestClaim {
 		sum := sha256.Sum256(what)
 		what = append([]byte{0xff}, sum[:]...)

@@ -24,12 +24,12 @@ func (m *Map[K, V]) GetEntry(key K) (Entry[K, V], error) {
 	if err != nil {
 		return Entry[K, V]{}, unencodable(key, err)
 	}
-	v, err := m.d.View()
+	v, err := m.view()
 	if err != nil {
 		return Entry[K, V]{}, err
 	}
 	defer v.Close()
-	k := replica.Key{Dict: m.id, Str: string(enc)}
+	k := replica.Key{Dict: m.number(), Str: string(enc)}
 	ver, err := v.Version(k)
 	if err != nil {
 		return Entry[K, V]{}, err
@@ -153,7 +153,7 @@ func (m *Map[K, V]) Add(key K, delta int64) (sum int64, err error) {
 				return core.Change{}, m.overflow(key, now, delta)
 			}
 		}
-		return core.Change{Kind: record.Put, Value: buf.Value, Kept: m.values.kept(buf.Value, v)}, nil
+		return core.Change{Kind: record.Put, Value: buf.Value, Kept: m.kept(buf.Value, v)}, nil
 	})
 	if err != nil {
 		return 0, err
@@ -204,6 +204,9 @@ func (m *Map[K, V]) expect(key K, v *replica.Version, revision uint64) error {
 
 // replace stores v if what is there is such that it should be.
 func (m *Map[K, V]) replace(key K, v V, should func(old *replica.Version) (bool, error)) (revision uint64, err error) {
+	if tree, ok := m.tree(v); ok {
+		return m.replaceTree(key, tree, should)
+	}
 	buf := core.GetBuffer()
 	defer buf.Release()
 	raw, err := m.values.codec.Append(buf.Value[:0], v)
@@ -215,7 +218,7 @@ func (m *Map[K, V]) replace(key K, v V, should func(old *replica.Version) (bool,
 		if ok, err := should(old); !ok || err != nil {
 			return core.Change{}, err
 		}
-		return core.Change{Kind: record.Put, Value: raw, Kept: m.values.kept(raw, v)}, nil
+		return core.Change{Kind: record.Put, Value: raw, Kept: m.kept(raw, v)}, nil
 	})
 }
 

@@ -34,12 +34,12 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 // Keys is [Map.All] without the values, which are not even decoded.
 func (m *Map[K, V]) Keys() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		v, err := m.d.View()
+		v, err := m.view()
 		if err != nil {
 			return
 		}
 		defer v.Close()
-		_ = v.Each(m.id, func(enc string, _ *replica.Version) bool {
+		_ = v.Each(m.number(), func(enc string, _ *replica.Version) bool {
 			key, err := m.keys.Decode(enc)
 			return err == nil && yield(key)
 		})
@@ -62,7 +62,7 @@ func (m *Map[K, V]) Values() iter.Seq[V] {
 // the caller's own.
 func (m *Map[K, V]) Entries() iter.Seq2[Entry[K, V], error] {
 	return func(yield func(Entry[K, V], error) bool) {
-		v, err := m.d.View()
+		v, err := m.view()
 		if err != nil {
 			yield(Entry[K, V]{}, err)
 			return
@@ -76,8 +76,8 @@ func (m *Map[K, V]) Entries() iter.Seq2[Entry[K, V], error] {
 func (m *Map[K, V]) entries(v *core.View, skip func(replica.Key) bool, yield func(Entry[K, V], error) bool) (more bool) {
 	more = true
 	var failed error
-	err := v.Each(m.id, func(enc string, ver *replica.Version) bool {
-		k := replica.Key{Dict: m.id, Str: enc}
+	err := v.Each(m.number(), func(enc string, ver *replica.Version) bool {
+		k := replica.Key{Dict: m.number(), Str: enc}
 		if skip != nil && skip(k) {
 			return true
 		}

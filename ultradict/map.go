@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"sync/atomic"
 
 	"github.com/ultradict/go/internal/core"
 	"github.com/ultradict/go/internal/record"
@@ -17,11 +18,16 @@ import (
 // the zero value is of no use.
 type Map[K comparable, V any] struct {
 	d       *core.Dict
-	id      uint64 // 0: the root dictionary
-	strings bool   // K is a string type
+	id      atomic.Uint64 // 0: the root dictionary; else see Close
+	strings bool          // K is a string type
+	nested  bool          // this is a handle of a nested dictionary, or was
 	keys    *value.Keys[K]
 	values  *values[V]
+	reader  core.Reader
 }
+
+// number is that of the dictionary.
+func (m *Map[K, V]) number() uint64 { return m.id.Load() }
 
 // Dict is a dictionary of dynamic values. What is stored comes back as nil,
 // bool, int64 (uint64 above its range), float64, string, []byte, time.Time,
@@ -30,7 +36,7 @@ type Dict = Map[string, any]
 
 // key is the look-up form of a key. It must not outlive buf and *key.
 func (m *Map[K, V]) key(key *K, buf *value.KeyBuf) replica.Key {
-	return replica.Key{Dict: m.id, Str: m.keys.View(key, buf)}
+	return replica.Key{Dict: m.number(), Str: m.keys.View(key, buf)}
 }
 
 // Get returns the value of a key. It sees every write, of any process, that
@@ -44,7 +50,7 @@ func (m *Map[K, V]) key(key *K, buf *value.KeyBuf) replica.Key {
 // [ErrClosed], [ErrRemoved], [ErrCorrupt].
 func (m *Map[K, V]) Get(key K) (V, error) {
 	if m.strings {
-		v, err := m.d.Get(replica.Key{Dict: m.id, Str: stringOf(&key)})
+		v, err := m.d.Get(replica.Key{Dict: m.number(), Str: stringOf(&key)}, &m.reader)
 		if err == nil {
 			if x, ok := v.Value(); ok {
 				if t, ok := x.(V); ok {
@@ -55,7 +61,7 @@ func (m *Map[K, V]) Get(key K) (V, error) {
 		return m.result(m.d, key, v, err)
 	}
 	var buf value.KeyBuf
-	v, err := m.d.Get(m.key(&key, &buf))
+	v, err := m.d.Get(m.key(&key, &buf), &m.reader)
 	return m.result(m.d, key, v, err)
 }
 
@@ -65,7 +71,7 @@ func (m *Map[K, V]) Get(key K) (V, error) {
 // is in use; the first Peek after an idle time may be up to 5 s behind.
 func (m *Map[K, V]) Peek(key K) (V, error) {
 	if m.strings {
-		v, err := m.d.Peek(replica.Key{Dict: m.id, Str: stringOf(&key)})
+		v, err := m.d.Peek(replica.Key{Dict: m.number(), Str: stringOf(&key)}, &m.reader)
 		if err == nil {
 			if x, ok := v.Value(); ok {
 				if t, ok := x.(V); ok {
@@ -76,7 +82,7 @@ func (m *Map[K, V]) Peek(key K) (V, error) {
 		return m.result(m.d, key, v, err)
 	}
 	var buf value.KeyBuf
-	v, err := m.d.Peek(m.key(&key, &buf))
+	v, err := m.d.Peek(m.key(&key, &buf), &m.reader)
 	return m.result(m.d, key, v, err)
 }
 
@@ -90,7 +96,7 @@ type encoded interface {
 func (m *Map[K, V]) result(from encoded, key K, v *replica.Version, err error) (V, error) {
 	var zero V
 	if err != nil {
-		return zero, named(key, err)
+		return zero, named(key, m.missing(err))
 	}
 	if x, ok := v.Value(); ok {
 		if t, ok := x.(V); ok {
@@ -103,9 +109,22 @@ func (m *Map[K, V]) result(from encoded, key K, v *replica.Version, err error) (
 	return m.own(from, key, v)
 }
 
+// missing is err, unless the key is missing because the whole dictionary is gone.
+func (m *Map[K, V]) missing(err error) error {
+	if err == ErrNotFound && m.nested {
+		if gone := m.d.Living(m.number()); gone != nil {
+			return gone
+		}
+	}
+	return err
+}
+
 // own decodes a version once more, into memory that is the caller's.
 func (m *Map[K, V]) own(from encoded, key K, v *replica.Version) (V, error) {
 	var zero V
+	if v.IsNested() {
+		return m.dictionary(key, v)
+	}
 	raw, err := from.Raw(v)
 	if err != nil {
 		return zero, err
@@ -135,7 +154,11 @@ func named[K any](key K, err error) error {
 // decode the value. Errors: [ErrClosed], [ErrRemoved], [ErrCorrupt].
 func (m *Map[K, V]) Has(key K) (bool, error) {
 	var buf value.KeyBuf
-	return m.d.Has(m.key(&key, &buf))
+	ok, err := m.d.Has(m.key(&key, &buf))
+	if !ok && err == nil && m.nested {
+		err = m.d.Living(m.number())
+	}
+	return ok, err
 }
 
 // Set stores a value. When it returns nil, every Get of every process sees the
@@ -153,8 +176,8 @@ func (m *Map[K, V]) Set(key K, v V) error {
 		// What most calls are: without a buffer but the stack.
 		var room [smallValue]byte
 		if raw, ok := value.AppendSmall(room[:0], v); ok {
-			if k := (replica.Key{Dict: m.id, Str: stringOf(&key)}); m.d.Fits(k, len(raw)) {
-				return m.d.Put(k, raw, m.values.kept(raw, v))
+			if k := (replica.Key{Dict: m.number(), Str: stringOf(&key)}); m.d.Fits(k, len(raw)) {
+				return m.d.Put(k, raw, m.kept(raw, v))
 			}
 		}
 	}
@@ -166,6 +189,9 @@ const smallValue = 64
 
 // set is Set of whatever it may be, with a key that was checked.
 func (m *Map[K, V]) set(key K, v V) error {
+	if tree, ok := m.tree(v); ok {
+		return m.setTree(key, tree)
+	}
 	buf := core.GetBuffer()
 	defer buf.Release()
 	raw, err := m.values.codec.Append(buf.Value[:0], v)
@@ -176,9 +202,9 @@ func (m *Map[K, V]) set(key K, v V) error {
 	var kb value.KeyBuf
 	k := m.key(&key, &kb)
 	if m.d.Fits(k, len(raw)) {
-		return m.d.Put(k, raw, m.values.kept(raw, v))
+		return m.d.Put(k, raw, m.kept(raw, v))
 	}
-	_, err = m.d.Write(context.Background(), []record.Op{{Kind: record.Put, Dict: m.id, Key: []byte(k.Str), Value: raw}}, nil)
+	_, err = m.d.Write(context.Background(), []record.Op{{Kind: record.Put, Dict: m.number(), Key: []byte(k.Str), Value: raw}}, nil)
 	return err
 }
 
@@ -195,14 +221,20 @@ func (m *Map[K, V]) Delete(key K) (existed bool, err error) {
 // Clear removes everything. It costs the same however much there is. Errors:
 // as [Map.Set].
 func (m *Map[K, V]) Clear() error {
-	_, err := m.d.Write(context.Background(), []record.Op{{Kind: record.Clear, Dict: m.id}}, nil)
+	_, err := m.d.Write(context.Background(), []record.Op{{Kind: record.Clear, Dict: m.number()}}, nil)
 	return err
 }
 
 // Len is the number of entries. The first call after the replica has moved on
 // to newer layers costs a walk over what was changed since; otherwise it is
 // cheap. Errors: [ErrClosed], [ErrRemoved], [ErrCorrupt].
-func (m *Map[K, V]) Len() (int, error) { return m.d.Len(m.id) }
+func (m *Map[K, V]) Len() (int, error) {
+	n, err := m.d.Len(m.number())
+	if n == 0 && err == nil && m.nested {
+		err = m.d.Living(m.number())
+	}
+	return n, err
+}
 
 // Sync applies everything that was committed before the call to this process's
 // replica, so that [Map.Peek] sees it. Errors: [ErrClosed], [ErrRemoved],
@@ -219,7 +251,16 @@ func (m *Map[K, V]) Name() string { return m.d.Name() }
 // [ErrClosed]. It waits for background work of the handle to stop. Close is
 // idempotent. Memory is unmapped when the garbage collector finds that nothing
 // uses it any more.
-func (m *Map[K, V]) Close() error { return m.d.Close() }
+//
+// Of a nested dictionary it closes only this handle; all others of the same Open stay,
+// and closing the one of the root closes them all.
+func (m *Map[K, V]) Close() error {
+	if m.nested {
+		m.id.Store(core.ClosedDict)
+		return nil
+	}
+	return m.d.Close()
+}
 
 // unencodable says which key an encoding error belongs to.
 func unencodable[K any](key K, err error) error {

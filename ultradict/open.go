@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/ultradict/go/internal/core"
-	"github.com/ultradict/go/internal/value"
 )
 
 // codec is how values are encoded: CBOR, RFC 8949; part of the format.
@@ -38,20 +37,16 @@ func OpenMap[K comparable, V any](name string, opts ...Option) (*Map[K, V], erro
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", name, err)
 	}
-	keys, err := value.NewKeys[K]()
+	keys, vals, err := types[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("open %q: key type: %w: %w", name, err, ErrInvalidOption)
-	}
-	vals, err := newValues[V]()
-	if err != nil {
-		return nil, fmt.Errorf("open %q: value type: %w: %w", name, err, ErrInvalidOption)
+		return nil, fmt.Errorf("open %q: %w", name, err)
 	}
 	cfg.KeyKind, cfg.Codec, cfg.Values = keys.Kind(), codec, vals
 	d, err := core.Open(name, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Map[K, V]{d: d, strings: keys.IsString(), keys: keys, values: vals}, nil
+	return newMap(d, 0, keys, vals), nil
 }
 
 // Remove ends the dictionary of a name. Those that are attached get

@@ -103,6 +103,11 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
+// WithRecurse has a map[string]any that is stored become a nested dictionary, and the
+// maps in it as well, so that parts of it can be changed one by one. It binds the
+// creator; where the dictionary exists and does not do that, Open fails.
+func WithRecurse() Option { return func(o *options) { o.Recurse = true } }
+
 // CreateOnly makes Open fail with [ErrExists] where the dictionary exists.
 func CreateOnly() Option { return func(o *options) { o.create = true } }
 

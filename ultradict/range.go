@@ -20,7 +20,7 @@ import (
 // the last thing it yields.
 func Range[K cmp.Ordered, V any](m *Map[K, V], from, to K, limit int) iter.Seq2[Entry[K, V], error] {
 	return func(yield func(Entry[K, V], error) bool) {
-		v, err := m.d.View()
+		v, err := m.view()
 		if err != nil {
 			yield(Entry[K, V]{}, err)
 			return
@@ -29,7 +29,7 @@ func Range[K cmp.Ordered, V any](m *Map[K, V], from, to K, limit int) iter.Seq2[
 		unbounded := reflect.TypeFor[K]().Kind() == reflect.String && reflect.ValueOf(to).Len() == 0
 		lowest := &highestFirst[K]{}
 		var failed error
-		err = v.Each(m.id, func(enc string, ver *replica.Version) bool {
+		err = v.Each(m.number(), func(enc string, ver *replica.Version) bool {
 			key, err := m.keys.Decode(enc)
 			if err != nil {
 				failed = err
@@ -44,7 +44,7 @@ func Range[K cmp.Ordered, V any](m *Map[K, V], from, to K, limit int) iter.Seq2[
 				}
 				heap.Pop(lowest)
 			}
-			heap.Push(lowest, found[K]{key, replica.Key{Dict: m.id, Str: enc}, ver})
+			heap.Push(lowest, found[K]{key, replica.Key{Dict: m.number(), Str: enc}, ver})
 			return true
 		})
 		if err = cmp.Or(failed, err); err != nil {

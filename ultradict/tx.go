@@ -15,10 +15,9 @@ import (
 // given to returns, and for one goroutine at a time. Values that it returns are
 // the caller's own.
 type Tx[K comparable, V any] struct {
-	m    *Map[K, V]
-	t    *core.Tx
-	done bool
-	err  error // the first failure; becomes the result of Map.Update
+	m *Map[K, V]
+	t *core.Tx
+	*session
 }
 
 // Update calls fn and commits what it wrote as one record: everybody sees all
@@ -36,7 +35,7 @@ type Tx[K comparable, V any] struct {
 // the context's; otherwise as [Map.Set].
 func (m *Map[K, V]) Update(ctx context.Context, fn func(tx *Tx[K, V]) error) error {
 	return m.d.Update(ctx, func(t *core.Tx) error {
-		tx := &Tx[K, V]{m: m, t: t}
+		tx := &Tx[K, V]{m, t, &session{}}
 		defer func() { tx.done = true }()
 		if err := fn(tx); err != nil {
 			return err
@@ -53,16 +52,27 @@ func (tx *Tx[K, V]) fail(err error) error {
 	return err
 }
 
+// usable returns why the transaction, or the nested dictionary, is of no use any more.
+func (tx *Tx[K, V]) usable() error {
+	if tx.done {
+		return ErrTxDone
+	}
+	if tx.m.nested {
+		return tx.fail(tx.t.Living(tx.m.number()))
+	}
+	return nil
+}
+
 // encode returns a key's look-up form, which is the transaction's to keep.
 func (tx *Tx[K, V]) encode(key K) (replica.Key, error) {
-	if tx.done {
-		return replica.Key{}, ErrTxDone
+	if err := tx.usable(); err != nil {
+		return replica.Key{}, err
 	}
 	enc, err := tx.m.keys.Append(nil, key)
 	if err != nil {
 		return replica.Key{}, tx.fail(unencodable(key, err))
 	}
-	return replica.Key{Dict: tx.m.id, Str: string(enc)}, nil
+	return replica.Key{Dict: tx.m.number(), Str: string(enc)}, nil
 }
 
 // Get returns the value of a key. Errors: bare [ErrNotFound], *[TypeError],
@@ -76,6 +86,10 @@ func (tx *Tx[K, V]) Get(key K) (V, error) {
 	if op, known := tx.t.Pending(k); known {
 		if op == nil {
 			return zero, ErrNotFound
+		}
+		if op.Nested {
+			v, err := tx.m.dictionary(key, replica.Nested(0, string(op.Value)))
+			return v, tx.fail(err)
 		}
 		v, err := tx.m.values.codec.Decode(op.Value)
 		return v, tx.fail(named(key, err))
@@ -110,11 +124,14 @@ func (tx *Tx[K, V]) Set(key K, v V) error {
 	if err != nil {
 		return err
 	}
+	if tree, ok := tx.m.tree(v); ok {
+		return tx.fail(tx.m.putTree(tx.t, k, tree, 0))
+	}
 	raw, err := tx.m.values.codec.Append(nil, v)
 	if err != nil {
 		return tx.fail(unencodable(key, err))
 	}
-	tx.t.Write(record.Op{Kind: record.Put, Dict: tx.m.id, Key: []byte(k.Str), Value: raw})
+	tx.t.Write(record.Op{Kind: record.Put, Dict: tx.m.number(), Key: []byte(k.Str), Value: raw})
 	return nil
 }
 
@@ -129,26 +146,26 @@ func (tx *Tx[K, V]) Delete(key K) (existed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	tx.t.Write(record.Op{Kind: record.Delete, Dict: tx.m.id, Key: []byte(k.Str)})
+	tx.t.Write(record.Op{Kind: record.Delete, Dict: tx.m.number(), Key: []byte(k.Str)})
 	return true, nil
 }
 
 // Clear removes everything when the transaction commits, what it has written
 // before included. Errors: [ErrTxDone].
 func (tx *Tx[K, V]) Clear() error {
-	if tx.done {
-		return ErrTxDone
+	if err := tx.usable(); err != nil {
+		return err
 	}
-	tx.t.Write(record.Op{Kind: record.Clear, Dict: tx.m.id})
+	tx.t.Write(record.Op{Kind: record.Clear, Dict: tx.m.number()})
 	return nil
 }
 
 // Len is the number of entries. Errors: [ErrTxDone], [ErrCorrupt].
 func (tx *Tx[K, V]) Len() (int, error) {
-	if tx.done {
-		return 0, ErrTxDone
+	if err := tx.usable(); err != nil {
+		return 0, err
 	}
-	n, err := tx.t.Count(tx.m.id)
+	n, err := tx.t.Count(tx.m.number())
 	return n, tx.fail(err)
 }
 
@@ -161,15 +178,19 @@ func (tx *Tx[K, V]) All() iter.Seq2[K, V] { return pairs(tx.Entries(), &tx.err) 
 // thing it yields.
 func (tx *Tx[K, V]) Entries() iter.Seq2[Entry[K, V], error] {
 	return func(yield func(Entry[K, V], error) bool) {
-		if tx.done {
-			yield(Entry[K, V]{}, ErrTxDone)
+		if err := tx.usable(); err != nil {
+			yield(Entry[K, V]{}, err)
 			return
 		}
 		tx.t.ReadAll()
-		for _, p := range tx.t.Written(tx.m.id) {
+		for _, p := range tx.t.Written(tx.m.number()) {
 			key, err := tx.m.keys.DecodeBytes(p.Key)
 			var v V
-			if err == nil {
+			switch {
+			case err != nil:
+			case p.Nested:
+				v, err = tx.m.dictionary(key, replica.Nested(0, string(p.Value)))
+			default:
 				v, err = tx.m.values.codec.Decode(p.Value)
 			}
 			if err != nil {

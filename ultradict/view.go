@@ -11,10 +11,16 @@ import (
 // until the function that it was given to returns, and for one goroutine at a
 // time.
 type View[K comparable, V any] struct {
-	m    *Map[K, V]
-	v    *core.View
+	m *Map[K, V]
+	v *core.View
+	*session
+}
+
+// session is what the views of one call of Map.View share, or the transactions of one
+// call of Map.Update: a nested dictionary has its own.
+type session struct {
 	done bool
-	err  error // of an iteration; becomes the result of Map.View
+	err  error // the first failure; becomes the result
 }
 
 // View calls fn with a view of everything that was committed before the call.
@@ -25,11 +31,11 @@ type View[K comparable, V any] struct {
 // Errors: [ErrClosed], [ErrRemoved], [ErrCorrupt]; with [ReadOnly] also
 // [ErrViewLost].
 func (m *Map[K, V]) View(fn func(*View[K, V]) error) error {
-	cv, err := m.d.View()
+	cv, err := m.view()
 	if err != nil {
 		return err
 	}
-	v := &View[K, V]{m: m, v: cv}
+	v := &View[K, V]{m, cv, &session{}}
 	defer func() {
 		v.done = true
 		cv.Close()
@@ -52,8 +58,11 @@ func (v *View[K, V]) Get(key K) (V, error) {
 		return zero, ErrTxDone
 	}
 	var buf value.KeyBuf
-	ver, err := v.v.Get(v.m.key(&key, &buf))
-	return v.m.result(v.v, key, ver, err)
+	ver, err := v.v.Get(v.m.key(&key, &buf), &v.m.reader)
+	if err != nil {
+		return zero, named(key, err)
+	}
+	return v.m.result(v.v, key, ver, nil)
 }
 
 // Has reports whether a key is present. Errors: [ErrTxDone], [ErrCorrupt].
@@ -79,7 +88,7 @@ func (v *View[K, V]) Len() (int, error) {
 	if v.done {
 		return 0, ErrTxDone
 	}
-	return v.v.Len(v.m.id)
+	return v.v.Len(v.m.number())
 }
 
 // All returns the entries, in no particular order. If it stops early because

@@ -110,9 +110,9 @@ func (m *Map[K, V]) Watch(ctx context.Context, opts ...WatchOption) iter.Seq2[Ev
 	}
 	var w *core.Watch
 	if o.from != nil {
-		w, err = m.d.WatchFrom(m.id, *o.from)
+		w, err = m.d.WatchFrom(m.number(), *o.from)
 	} else {
-		w, err = m.d.Watch(m.id)
+		w, err = m.d.Watch(m.number())
 	}
 	if err != nil {
 		return fail(err)
@@ -180,7 +180,7 @@ func (m *Map[K, V]) wanted(o *watching) (func(enc string) bool, error) {
 func (m *Map[K, V]) contents(w *core.Watch, wanted func(string) bool, emit func(Event[K, V], error) bool) (more bool) {
 	more = true
 	var failed error
-	err := w.View().Each(m.id, func(enc string, ver *replica.Version) bool {
+	err := w.View().Each(m.number(), func(enc string, ver *replica.Version) bool {
 		if !wanted(enc) {
 			return true
 		}

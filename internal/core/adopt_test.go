@@ -56,9 +56,9 @@ func TestAdoptionOvertakenByALap(t *testing.T) {
 	require.NoError(t, <-adopted)
 
 	for i := range 1000 {
-		want, err := b.Get(at(fmt.Sprint("key", i)))
+		want, err := b.Get(at(fmt.Sprint("key", i)), reader)
 		require.NoError(t, err)
-		got, err := a.Get(at(fmt.Sprint("key", i)))
+		got, err := a.Get(at(fmt.Sprint("key", i)), reader)
 		require.NoError(t, err)
 		require.Equal(t, want.Raw(), got.Raw(), "key%d", i)
 		require.Equal(t, want.Revision, got.Revision, "key%d", i)

@@ -111,8 +111,16 @@ func (d *Dict) version(revision uint64, op *record.Op, body uint64) *replica.Ver
 	switch {
 	case op.Kind == record.Delete:
 		return replica.Absent(revision)
+	case op.InBody && op.Deadline != 0:
+		return replica.Expiring(revision, op.Deadline, bytesOf(place{body, op.Place}.encode())).AsExternal()
 	case op.InBody:
 		return replica.External(revision, place{body, op.Place}.encode())
+	case op.Nested:
+		return replica.Nested(revision, string(op.Value))
+	case op.Deadline != 0:
+		return replica.Expiring(revision, op.Deadline, op.Value)
+	case op.Dict != 0:
+		return replica.Encoded(revision, string(op.Value)) // handles of different types may ask for it
 	default:
 		return d.values.Version(revision, op.Value)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,14 @@ import (
 	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/shm"
 	"github.com/ultradict/go/snapshot"
+)
+
+// Marks of entries in layers; part of the format.
+const (
+	markNested   = 1 // the value is the number of a nested dictionary
+	markExpiring = 2 // the value, or its place, stands behind a deadline
+
+	deadlineSize = 8
 )
 
 // base is the layers of one moment, as a replica's base.
@@ -43,8 +52,17 @@ func (b *base) Find(k replica.Key) (*replica.Version, error) {
 func (b *base) version(e *snapshot.Entry) *replica.Version {
 	var v *replica.Version
 	switch {
+	case e.Marks&markExpiring != 0 && len(e.Value) >= deadlineSize:
+		v = replica.Deadlined(e.Revision, bytes.Clone(e.Value))
+		if e.External != 0 {
+			v = v.AsExternal()
+		}
 	case e.External != 0:
 		v = replica.External(e.Revision, string(e.Value))
+	case e.Marks&markNested != 0:
+		v = replica.Nested(e.Revision, string(e.Value))
+	case e.Dict != 0:
+		v = replica.Encoded(e.Revision, string(e.Value))
 	default:
 		v = b.values.Version(e.Revision, e.Value)
 	}

@@ -24,6 +24,7 @@ import (
 //	2  lock                                    crash-safe, across processes
 //	3  room: enter the next chunk              single stores, see stream.Reserve
 //	4  tail past what will be overwritten      before the first byte of it
+//	   position of a structural record         before the record exists
 //	5  frame and payload                       behind head: nobody looks there
 //	6  head, by CAS                            from here on the record exists
 //	7  unlock
@@ -32,7 +33,7 @@ import (
 // A process may die between any two. Before 6 nothing has happened, and
 // nothing needs to be undone; after it everything has. Between 2 and 7 the
 // goroutine is pinned: no allocation, no system call, no code of the user's.
-func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum uint32, check *check) (start, end uint64, err error) {
+func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum uint32, check *check, sh shape) (start, end uint64, err error) {
 	patience := d.cfg.LockTimeout // with the lock, in all
 	deadline := time.Time{}       // for making room; set when first needed: reading the clock costs
 	for {
@@ -46,8 +47,14 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 		if err = d.notBack(); err == nil {
 			err = d.str.Reserve(len(payload))
 		}
+		if err == nil {
+			err = d.fits(sh)
+		}
 		if err == nil && check != nil {
 			err = check.scan(d.str)
+		}
+		if err == nil && sh.changes {
+			d.control.work.structure.Store(d.str.Head() + 1)
 		}
 		if err == nil {
 			start, end, err = d.str.Append(kind, payload, sum)
@@ -119,6 +126,11 @@ const growthMargin = 8
 // Write commits operations, one record, with a check or none, and applies it
 // to the replica. It returns the record's revision.
 func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
+	return d.write(ctx, ops, nil, check)
+}
+
+// write is Write of a record that makes nested dictionaries.
+func (d *Dict) write(ctx context.Context, ops []record.Op, births map[uint64]birth, check *check) (uint64, error) {
 	if err := d.writable(); err != nil {
 		return 0, err
 	}
@@ -129,6 +141,19 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 	}
 	buf := GetBuffer()
 	defer buf.Release()
+	for {
+		all, sh, err := d.planted(ctx, ops, births)
+		if err != nil {
+			return 0, err
+		}
+		end, err := d.writeOnce(ctx, buf, all, check, sh)
+		if err != errMoved {
+			return end, err
+		}
+	}
+}
+
+func (d *Dict) writeOnce(ctx context.Context, buf *Buffer, ops []record.Op, check *check, sh shape) (uint64, error) {
 	b := buf.record[:0]
 	for i := range ops {
 		if len(ops[i].Key) > snapshot.MaxKey { // no layer could ever take it
@@ -136,11 +161,11 @@ func (d *Dict) Write(ctx context.Context, ops []record.Op, check *check) (uint64
 		}
 		b = record.Append(b, &ops[i])
 		if len(b) > d.str.MaxPayload() {
-			return d.writeLarge(ctx, ops, check)
+			return d.writeLarge(ctx, ops, check, sh)
 		}
 	}
 	buf.record = b
-	_, end, err := d.commit(ctx, stream.Data, b, record.Sum(b), check)
+	_, end, err := d.commit(ctx, stream.Data, b, record.Sum(b), check, sh)
 	if err != nil {
 		return 0, d.failed(err)
 	}
@@ -180,12 +205,32 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 	if err := d.admit(context.Background()); err != nil {
 		return d.failed(err)
 	}
-	_, err := d.commitOne(k, payload, v, nil)
+	for {
+		sh, nested, err := d.shapeOf(k)
+		if err != nil {
+			return err
+		}
+		if nested {
+			return d.overwrite(k, payload)
+		}
+		if _, err = d.commitOne(k, payload, v, nil, sh); err != errMoved {
+			return err
+		}
+	}
+}
+
+// overwrite is put under a key that holds a dictionary.
+func (d *Dict) overwrite(k replica.Key, payload []byte) error {
+	var op record.Op
+	if _, err := record.Next(payload, &op); err != nil {
+		return d.wrap("write to", err)
+	}
+	_, err := d.Write(context.Background(), []record.Op{op}, nil)
 	return err
 }
 
 // putIf is Put of any size with a check. It returns the record's revision.
-func (d *Dict) putIf(buf *Buffer, k replica.Key, value []byte, v *replica.Version, check *check) (uint64, error) {
+func (d *Dict) putIf(buf *Buffer, k replica.Key, value []byte, v *replica.Version, check *check, sh shape) (uint64, error) {
 	if !d.Fits(k, len(value)) {
 		return d.Write(context.Background(), []record.Op{{Kind: record.Put, Dict: k.Dict, Key: []byte(k.Str), Value: value}}, check)
 	}
@@ -193,13 +238,13 @@ func (d *Dict) putIf(buf *Buffer, k replica.Key, value []byte, v *replica.Versio
 		return 0, d.failed(err)
 	}
 	buf.record = record.AppendPut(buf.record[:0], k.Dict, bytesOf(k.Str), value)
-	return d.commitOne(k, buf.record, v, check)
+	return d.commitOne(k, buf.record, v, check, sh)
 }
 
 // commitOne commits an operation on one key, which v is the result of.
-func (d *Dict) commitOne(k replica.Key, payload []byte, v *replica.Version, check *check) (uint64, error) {
+func (d *Dict) commitOne(k replica.Key, payload []byte, v *replica.Version, check *check, sh shape) (uint64, error) {
 	at := d.rep.Find(k) // now, so that the memory is at hand when the lock is held
-	start, end, err := d.commit(context.Background(), stream.Data, payload, record.Sum(payload), check)
+	start, end, err := d.commit(context.Background(), stream.Data, payload, record.Sum(payload), check, sh)
 	if err != nil {
 		return 0, d.failed(err)
 	}
@@ -224,7 +269,7 @@ func (d *Dict) commitOne(k replica.Key, payload []byte, v *replica.Version, chec
 }
 
 // writeLarge commits operations through a body.
-func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (uint64, error) {
+func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check, sh shape) (uint64, error) {
 	layout := record.Layout(ops)
 	room := func() error { return d.roomFor(int64(layout.Size()), stores(ops)) }
 	seg, ref, err := d.writeBody(layout, room)
@@ -235,11 +280,11 @@ func (d *Dict) writeLarge(ctx context.Context, ops []record.Op, check *check) (u
 		return 0, d.failed(err)
 	}
 	b := record.AppendRef(make([]byte, 0, record.RefSize), ref)
-	_, end, err := d.commit(ctx, stream.Reference, b, record.Sum(b), check)
+	_, end, err := d.commit(ctx, stream.Reference, b, record.Sum(b), check, sh)
 	for err == errAgain && check.again != nil {
 		// To make the body again would take so long that others come in between again.
 		if err = cmp.Or(ctx.Err(), check.again()); err == nil {
-			_, end, err = d.commit(ctx, stream.Reference, b, record.Sum(b), check)
+			_, end, err = d.commit(ctx, stream.Reference, b, record.Sum(b), check, sh)
 		}
 	}
 	if err != nil {
@@ -282,7 +327,7 @@ func (d *Dict) writable() error {
 // failed wraps what went wrong with a commit. The errors that a transaction
 // deals with itself pass as they are.
 func (d *Dict) failed(err error) error {
-	if err == errConflict || err == errAgain {
+	if err == errConflict || err == errAgain || err == errMoved {
 		return err
 	}
 	return d.wrap("write to", err)

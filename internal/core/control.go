@@ -65,7 +65,13 @@ type work struct {
 	growths   failpoint.Uint64
 	conflicts failpoint.Uint64
 	full      failpoint.Uint32 // 1: the limit is reached, values are refused
-	_         [92]byte
+	_         [4]byte
+	structure failpoint.Uint64 // behind the beginning of the last structural record; 0 before the first
+	numbers   failpoint.Uint64 // of nested dictionaries that were given out
+	timed     failpoint.Uint32 // 1: something may expire
+	_         [4]byte
+	expiry    lease
+	_         [32]byte
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -62,7 +62,7 @@ func TestHeadThatWentBack(t *testing.T) {
 	require.NoError(t, err)
 	a.head.Store(early)
 	for _, d := range []*Dict{a, b} {
-		_, err := d.Get(at("k"))
+		_, err := d.Get(at("k"), reader)
 		require.ErrorIs(t, err, errs.ErrCorrupt)
 		require.ErrorContains(t, err, "went back")
 	}
@@ -85,11 +85,11 @@ func TestHeadThatWentBack(t *testing.T) {
 	standing := b.rep.State().Applied()
 	newest := a.head.Load()
 	a.head.Store(standing)
-	_, err = b.Get(at("k"))
+	_, err = b.Get(at("k"), reader)
 	require.ErrorIs(t, err, errs.ErrCorrupt)
 	a.head.Store(newest)
 	writeOp(t, a, putOp("k", "new"))
-	v, err := b.Get(at("k"))
+	v, err := b.Get(at("k"), reader)
 	require.NoError(t, err)
 	require.Equal(t, "new", v.Raw())
 }

@@ -22,10 +22,17 @@ import (
 // type; it must be safe for concurrent use.
 type Values interface {
 	// Version returns the version of an encoded value that is only good for
-	// the length of the call. Numbers are decoded at once.
+	// the length of the call. Numbers are decoded at once. It is asked for the
+	// root dictionary only.
 	Version(revision uint64, raw []byte) *replica.Version
 	// Decode decodes a value.
 	Decode(raw string) (any, error)
+}
+
+// Reader is how a handle wants values to be decoded.
+type Reader struct {
+	Values Values       // decodes them
+	Form   replica.Form // and for whom
 }
 
 // Dict is one open handle. Its methods may be called by any number of
@@ -97,6 +104,9 @@ type Dict struct {
 
 // Name is the dictionary's name.
 func (d *Dict) Name() string { return d.name }
+
+// ReadOnly reports whether the handle cannot write.
+func (d *Dict) ReadOnly() bool { return d.lock == nil }
 
 // wrap says to which dictionary an error happened. Whatever goes wrong because
 // the dictionary is gone, its files first of all, is called by its name.

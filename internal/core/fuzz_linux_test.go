@@ -124,7 +124,7 @@ func FuzzControl(f *testing.F) {
 // use asks a handle for everything, and writes.
 func use(t *testing.T, d *Dict) {
 	for _, k := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-		v, err := d.Get(at(k))
+		v, err := d.Get(at(k), reader)
 		typedError(t, err)
 		if err == nil {
 			_, err = d.Raw(v)
@@ -152,7 +152,7 @@ func FuzzPlace(f *testing.F) {
 	d := openDict(f, testConfig(f.TempDir()))
 	value := strings.Repeat("v", 5000)
 	writeOp(f, d, putOp("k", value))
-	v, err := d.Get(at("k"))
+	v, err := d.Get(at("k"), reader)
 	require.NoError(f, err)
 	require.True(f, v.IsExternal())
 	good, ok := parsePlace(v.Raw())

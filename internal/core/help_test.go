@@ -16,6 +16,9 @@ import (
 	"github.com/ultradict/go/stream"
 )
 
+// reader reads values as undecoded leaves them.
+var reader = &Reader{undecoded{}, replica.Plain}
+
 // testConfig is for handles whose values are their encodings.
 func testConfig(dir string) Config {
 	return Config{Dir: dir, StreamSize: 4 << 10, KeyKind: "string", Codec: "raw", Values: undecoded{}}

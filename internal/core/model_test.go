@@ -238,13 +238,13 @@ func (w *world) read(d *Dict) {
 		require.Equal(w, w.model.now(key).present, has, "key %.20q", key)
 	case 1:
 		p := d.rep.State().Applied()
-		v, err := d.Peek(at(key))
+		v, err := d.Peek(at(key), reader)
 		if q := d.rep.State().Applied(); q != p {
 			p = d.str.Head() // a body was gone
 		}
 		w.compare(at(key), w.model.at(key, p))(v, err)
 	default:
-		w.compare(at(key), w.model.now(key))(d.Get(at(key)))
+		w.compare(at(key), w.model.now(key))(d.Get(at(key), reader))
 	}
 }
 
@@ -262,7 +262,7 @@ func (w *world) checkAll(d *Dict) {
 	require.Equal(w, d.str.Head(), v.Position())
 	w.checkView(v)
 	for k := range w.model {
-		w.compare(at(k), w.model.now(k))(d.Get(at(k)))
+		w.compare(at(k), w.model.now(k))(d.Get(at(k), reader))
 	}
 }
 
@@ -302,7 +302,7 @@ func (w *world) lookAt(v *View) {
 	}
 	key := w.key()
 	want := w.model.at(key, v.Position())
-	ver, err := v.Get(at(key))
+	ver, err := v.Get(at(key), reader)
 	w.compare(at(key), want)(ver, err)
 	if want.present {
 		created, err := v.Created(at(key), ver)

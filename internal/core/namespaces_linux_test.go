@@ -103,7 +103,7 @@ func TestPIDNamespaces(t *testing.T) {
 			writeOp(t, d, putOp("k", "written"))
 		}
 		require.Equal(t, before+1, takeovers())
-		v, err := d.Get(at("k"))
+		v, err := d.Get(at("k"), reader)
 		require.NoError(t, err)
 		require.Equal(t, "written", v.Raw())
 
@@ -186,7 +186,7 @@ func TestLastParticipants(t *testing.T) {
 	reading := cfg
 	reading.ReadOnly, reading.Access = true, Attach
 	r := openDict(t, reading)
-	_, err = r.Get(at("large"))
+	_, err = r.Get(at("large"), reader)
 	require.NoError(t, err, "who only reads needs no id")
 	require.NoError(t, last.Close())
 	_, err = Open("test", cfg)

@@ -36,7 +36,7 @@ func (d *Dict) Modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 	for conflicts := 0; ; {
 		revision, err := d.modify(buf, k, decide, conflicts)
 		switch err {
-		case errAgain:
+		case errAgain, errMoved:
 			conflicts++
 		case errConflict:
 			conflicts++
@@ -57,6 +57,11 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 	v, position, err := d.newest(k)
 	if err != nil {
 		return 0, err
+	}
+	if v == nil {
+		if err := d.Living(k.Dict); err != nil {
+			return 0, err
+		}
 	}
 	c, err := decide(v)
 	if err != nil && v != nil && v.IsExternal() {
@@ -82,11 +87,19 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 			return err
 		}
 	}
+	sh, nested, err := d.shapeOf(k)
+	if err != nil {
+		return 0, err
+	}
+	if nested {
+		op := record.Op{Kind: c.Kind, Dict: k.Dict, Key: buf.key, Value: c.Value}
+		return d.Write(context.Background(), []record.Op{op}, &buf.check)
+	}
 	if c.Kind == record.Put {
-		return d.putIf(buf, k, c.Value, c.Kept, &buf.check)
+		return d.putIf(buf, k, c.Value, c.Kept, &buf.check, sh)
 	}
 	buf.record = record.Append(buf.record[:0], &record.Op{Kind: record.Delete, Dict: k.Dict, Key: bytesOf(k.Str)})
-	return d.commitOne(k, buf.record, replica.Absent(0), &buf.check)
+	return d.commitOne(k, buf.record, replica.Absent(0), &buf.check, sh)
 }
 
 // same reports whether two versions of a key, nil where it is absent, are of the same

@@ -48,7 +48,7 @@ func TestModifyWhileTheBodyGoes(t *testing.T) {
 	s, err := a.Sync()
 	require.NoError(t, err)
 	require.Equal(t, revision, s.Applied())
-	_, err = a.get(replica.Key{Str: "k"}, true)
+	_, err = a.get(replica.Key{Str: "k"}, reader, true)
 	require.Error(t, err)
 }
 

@@ -39,6 +39,7 @@ type Config struct {
 	LockTimeout time.Duration
 	Access      Access
 	ReadOnly    bool
+	Recurse     bool // maps that are stored become dictionaries
 	Logger      *slog.Logger
 	KeyKind     string
 	Codec       string
@@ -183,6 +184,9 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	if ident.boot, err = shm.BootID(); err != nil {
 		return err
 	}
+	if cfg.Recurse {
+		ident.recurse = 1
+	}
 	copy(ident.codec[:], cfg.Codec)
 	copy(ident.keyKind[:], cfg.KeyKind)
 	seal(mem)
@@ -295,8 +299,14 @@ func (d *Dict) agree(cfg Config) error {
 	if kind := text(d.id.keyKind[:]); kind != cfg.KeyKind {
 		return fmt.Errorf("its keys are of kind %q, this handle's of kind %q: %w", kind, cfg.KeyKind, errs.ErrInvalidOption)
 	}
+	if cfg.Recurse && d.id.recurse == 0 {
+		return fmt.Errorf("it was created without WithRecurse: %w", errs.ErrInvalidOption)
+	}
 	return nil
 }
+
+// Recurse reports whether maps that are stored become dictionaries.
+func (d *Dict) Recurse() bool { return d.id.recurse != 0 }
 
 // abandon gives back what an attach that failed had got hold of.
 func (d *Dict) abandon() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 
+	"github.com/ultradict/go/internal/clock"
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/replica"
 )
@@ -14,7 +15,7 @@ import (
 //
 // With the replica up to date and the value decoded before, it is one look-up,
 // takes no lock and allocates nothing.
-func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
+func (d *Dict) Get(k replica.Key, as *Reader) (*replica.Version, error) {
 	s := d.rep.State()
 	p := s.Applied()
 	// The head is loaded after the position: if they are equal, the replica
@@ -22,51 +23,44 @@ func (d *Dict) Get(k replica.Key) (*replica.Version, error) {
 	current := staleGet || d.head.Load() == p && d.written.Load() <= p
 	runtime.KeepAlive(d)
 	if current {
-		if v, r := s.Find(k, p); r == replica.Found {
-			if _, ok := v.Value(); ok {
-				return v, nil
-			}
+		if v, r := s.Find(k, p); r == replica.Found && v.Ready(as.Form) {
+			return v, nil
 		}
 	}
-	return d.get(k, !staleGet)
+	return d.get(k, as, !staleGet)
 }
 
 // Peek is Get without a look at the stream: what the replica says as it stands.
-func (d *Dict) Peek(k replica.Key) (*replica.Version, error) {
+func (d *Dict) Peek(k replica.Key, as *Reader) (*replica.Version, error) {
 	s := d.rep.State()
 	if s.Touch() {
 		keeperOf.wake()
 	}
-	if v, r := s.Find(k, s.Applied()); r == replica.Found {
-		if _, ok := v.Value(); ok {
-			return v, nil
-		}
+	if v, r := s.Find(k, s.Applied()); r == replica.Found && v.Ready(as.Form) {
+		return v, nil
 	}
-	return d.get(k, false)
+	return d.get(k, as, false)
 }
 
 // Has reports whether a key is present, without decoding its value.
 func (d *Dict) Has(k replica.Key) (bool, error) {
 	s, err := d.Sync()
 	for err == nil {
-		p := s.Applied()
-		_, r := s.Find(k, p)
-		switch r {
-		case replica.Found:
+		_, e := d.at(s, k, s.Applied())
+		switch {
+		case e == nil:
 			return true, nil
-		case replica.Gone:
+		case errors.Is(e, errs.ErrNotFound):
 			return false, nil
-		case replica.Below:
-			v, err := s.FindBase(k, p)
-			return v != nil, d.wrap("read", err)
-		case replica.Behind:
-			s, err = d.state()
+		case e != errBehind:
+			return false, e
 		}
+		s, err = d.state()
 	}
 	return false, err
 }
 
-func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
+func (d *Dict) get(k replica.Key, as *Reader, sync bool) (*replica.Version, error) {
 	// A body can be gone when the replica lags behind: then it catches up and asks
 	// again. If it is gone once more, that is damage, unless a further layer was
 	// published in between: no body goes without one.
@@ -86,7 +80,7 @@ func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err = d.decode(s, k, v)
+		v, err = d.decode(s, k, v, as)
 		if errors.Is(err, errBodyGone) {
 			if now := d.control.snapshot.Sequence(); !missing || now != layers {
 				missing, layers, sync = true, now, true
@@ -98,11 +92,26 @@ func (d *Dict) get(k replica.Key, sync bool) (*replica.Version, error) {
 }
 
 // errBehind says that a state or position is too old to be read.
-var errBehind = errors.New("replica has moved on")
+var errBehind = replica.ErrBehind
 
 // at returns the version of a key in state s as of position p: ErrNotFound
-// where there is none, errBehind where s is too old to tell.
+// where there is none or its time is up, errBehind where s is too old to tell.
 func (d *Dict) at(s *replica.State, k replica.Key, p uint64) (*replica.Version, error) {
+	v, err := d.stored(s, k, p)
+	if err == nil && expired(v) {
+		return nil, errs.ErrNotFound
+	}
+	return v, err
+}
+
+// expired reports whether the time of a version is up.
+func expired(v *replica.Version) bool {
+	until := v.Deadline()
+	return until != 0 && clock.Now() >= until
+}
+
+// stored is at, whether the key's time is up or not.
+func (d *Dict) stored(s *replica.State, k replica.Key, p uint64) (*replica.Version, error) {
 	v, r := s.Find(k, p)
 	switch r {
 	case replica.Found:
@@ -113,6 +122,9 @@ func (d *Dict) at(s *replica.State, k replica.Key, p uint64) (*replica.Version, 
 		return nil, errBehind
 	}
 	v, err := s.FindBase(k, p)
+	if err == errBehind {
+		return nil, err
+	}
 	if err != nil {
 		return nil, d.wrap("read", err)
 	}
@@ -124,20 +136,20 @@ func (d *Dict) at(s *replica.State, k replica.Key, p uint64) (*replica.Version, 
 }
 
 // decode returns v with its value decoded, and sees to it that this is done
-// once.
-func (d *Dict) decode(s *replica.State, k replica.Key, v *replica.Version) (*replica.Version, error) {
-	if _, ok := v.Value(); ok {
+// once. A dictionary is left as it is.
+func (d *Dict) decode(s *replica.State, k replica.Key, v *replica.Version, as *Reader) (*replica.Version, error) {
+	if v.In(as.Form) || v.IsNested() {
 		return v, nil
 	}
 	raw, err := d.raw(v)
 	if err != nil {
 		return nil, err
 	}
-	value, err := d.values.Decode(raw)
+	value, err := as.Values.Decode(raw)
 	if err != nil {
 		return nil, err
 	}
-	return s.Keep(k, v, value), nil
+	return s.Keep(k, v, value, as.Form), nil
 }
 
 // Raw is the encoded value of a version, read from its body where it has one.

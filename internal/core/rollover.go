@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -300,21 +301,29 @@ func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64)
 	e := &f.entries[i]
 	e.Revision = revision
 	if op.Kind == record.Delete {
-		e.Tombstone, e.Value, e.External = true, nil, 0
+		e.Tombstone, e.Value, e.External, e.Marks = true, nil, 0, 0
 		e.anew = true
 		return
 	}
 	if e.Tombstone {
 		e.born = revision
 	}
-	e.Tombstone = false
-	if op.InBody {
-		e.External, e.Value = body, bytesOf(place{body, op.Place}.encode())
-		return
-	}
-	e.External = 0
+	e.Tombstone, e.External, e.Marks = false, 0, 0
 	at := len(f.arena)
-	f.arena = append(f.arena, op.Value...)
+	if op.Deadline != 0 {
+		e.Marks = markExpiring
+		f.arena = binary.LittleEndian.AppendUint64(f.arena, uint64(op.Deadline))
+	}
+	switch {
+	case op.InBody:
+		e.External = body
+		f.arena = append(f.arena, place{body, op.Place}.encode()...)
+	case op.Nested:
+		e.Marks |= markNested
+		fallthrough
+	default:
+		f.arena = append(f.arena, op.Value...)
+	}
 	e.Value = f.arena[at:len(f.arena):len(f.arena)]
 }
 

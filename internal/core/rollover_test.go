@@ -155,7 +155,7 @@ func TestBodiesGoBesideViews(t *testing.T) {
 		writeOp(t, a, putOp(fmt.Sprint("k", i%100), "small"))
 	}
 	old.Close()
-	_, err = kept.Get(at("kept"))
+	_, err = kept.Get(at("kept"), reader)
 	require.NoError(t, err)
 	kept.Close()
 	require.Eventually(t, func() bool {

@@ -70,7 +70,7 @@ func TestStoppedWriterKeepsTheLock(t *testing.T) {
 		require.Equal(t, p.PID(), locked.OwnerPID)
 		require.Positive(t, locked.Held)
 	}
-	v, err := d.Get(at("k"))
+	v, err := d.Get(at("k"), reader)
 	require.NoError(t, err, "readers do not care")
 	require.Equal(t, "v", v.Raw())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +78,7 @@ func TestStoppedWriterKeepsTheLock(t *testing.T) {
 	_, err = d.Write(ctx, []record.Op{putOp("k", "v")}, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	newcomer := openDict(t, cfg)
-	_, err = newcomer.Get(at("k"))
+	_, err = newcomer.Get(at("k"), reader)
 	require.NoError(t, err)
 	s, err := d.Status()
 	require.NoError(t, err)

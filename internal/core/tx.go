@@ -26,6 +26,7 @@ type Tx struct {
 	whole  bool                   // has read what every record changes: a length, an iteration
 	writes map[replica.Key]int    // index of the last operation on a key
 	clears map[uint64]bool        // dictionaries that it has cleared
+	births map[uint64]birth       // dictionaries that it will make
 	ops    []record.Op
 }
 
@@ -43,12 +44,15 @@ func (t *Tx) Pending(k replica.Key) (op *record.Op, known bool) {
 
 // Read is Version, and puts the key into the read set.
 func (t *Tx) Read(k replica.Key) (*replica.Version, error) {
-	v, err := t.Version(k)
+	v, err := t.Stored(k)
 	switch {
 	case err == nil:
 		t.reads[k] = v.Revision
 	case errors.Is(err, errs.ErrNotFound):
 		t.reads[k] = 0
+	}
+	if err == nil && expired(v) {
+		return nil, errs.ErrNotFound
 	}
 	return v, err
 }
@@ -97,16 +101,23 @@ const contention = 3
 // Update runs fn in a transaction and commits what it wrote, if fn returns
 // nil. After a conflict fn runs again.
 func (d *Dict) Update(ctx context.Context, fn func(*Tx) error) error {
+	_, err := d.UpdateAt(ctx, fn)
+	return err
+}
+
+// UpdateAt is Update that returns the revision of the commit, 0 where nothing was
+// written.
+func (d *Dict) UpdateAt(ctx context.Context, fn func(*Tx) error) (uint64, error) {
 	if err := d.writable(); err != nil {
-		return err
+		return 0, err
 	}
 	for conflicts := 0; ; conflicts++ {
 		if err := ctx.Err(); err != nil {
-			return d.wrap("update", err)
+			return 0, d.wrap("update", err)
 		}
-		err := d.attempt(ctx, fn, conflicts)
+		revision, err := d.attempt(ctx, fn, conflicts)
 		if err != errConflict {
-			return err
+			return revision, err
 		}
 		d.control.work.conflicts.Add(1)
 	}
@@ -114,33 +125,32 @@ func (d *Dict) Update(ctx context.Context, fn func(*Tx) error) error {
 
 // attempt runs fn once. Whatever it does, also by a panic or Goexit, leaves
 // nothing behind unless it returns nil.
-func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) error {
+func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) (uint64, error) {
 	if conflicts >= contention {
 		if err := d.retry.Lock(ctx, d.cfg.LockTimeout); err != nil {
-			return d.wrap("update", d.lockFailed(err))
+			return 0, d.wrap("update", d.lockFailed(err))
 		}
 		defer d.retry.Unlock()
 	}
 	v, err := d.View()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer v.Close()
-	t := &Tx{View: v, reads: map[replica.Key]uint64{}, writes: map[replica.Key]int{}, clears: map[uint64]bool{}}
+	t := &Tx{View: v, reads: map[replica.Key]uint64{}, writes: map[replica.Key]int{}, clears: map[uint64]bool{}, births: map[uint64]birth{}}
 	if err := fn(t); err != nil {
-		return err
+		return 0, err
 	}
 	if len(t.ops) == 0 {
-		return nil // what it read was true at one position
+		return 0, nil // what it read was true at one position
 	}
 	if len(t.reads) == 0 && !t.whole {
-		_, err = d.Write(ctx, t.ops, nil)
-		return err
+		return d.write(ctx, t.ops, t.births, nil)
 	}
 	for {
 		c, err := t.validate()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		c.again = func() error {
 			now, err := t.validate()
@@ -149,8 +159,9 @@ func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) e
 			}
 			return err
 		}
-		if _, err = d.Write(ctx, t.ops, c); err != errAgain {
-			return err
+		revision, err := d.write(ctx, t.ops, t.births, c)
+		if err != errAgain {
+			return revision, err
 		}
 	}
 }
@@ -182,7 +193,7 @@ func (t *Tx) unchanged(s *replica.State, p uint64) error {
 	}
 	for k, seen := range t.reads {
 		revision := uint64(0)
-		v, err := t.d.at(s, k, p)
+		v, err := t.d.stored(s, k, p)
 		switch {
 		case err == nil:
 			revision = v.Revision

@@ -71,13 +71,22 @@ func (v *View) Version(k replica.Key) (*replica.Version, error) {
 	return ver, err
 }
 
+// Stored is Version, whether the key's time is up or not.
+func (v *View) Stored(k replica.Key) (*replica.Version, error) {
+	ver, err := v.d.stored(v.state, k, v.position)
+	if err == errBehind {
+		return nil, v.lost()
+	}
+	return ver, err
+}
+
 // Get returns the version of a key with its value decoded, or ErrNotFound.
-func (v *View) Get(k replica.Key) (*replica.Version, error) {
+func (v *View) Get(k replica.Key, as *Reader) (*replica.Version, error) {
 	ver, err := v.Version(k)
 	if err != nil {
 		return nil, err
 	}
-	ver, err = v.d.decode(v.state, k, ver)
+	ver, err = v.d.decode(v.state, k, ver, as)
 	if errors.Is(err, errBodyGone) {
 		err = v.lost()
 	}
@@ -109,8 +118,14 @@ func (v *View) Len(dict uint64) (int, error) {
 }
 
 // Each calls visit for each entry of a dictionary, in no order, until visit
-// reports false. Versions may have to be decoded. Keys are the callee's own.
+// reports false. Versions may have to be decoded. Keys are the callee's own. What has
+// expired is left out.
 func (v *View) Each(dict uint64, visit func(key string, ver *replica.Version) bool) error {
+	return v.EachStored(dict, func(key string, ver *replica.Version) bool { return expired(ver) || visit(key, ver) })
+}
+
+// EachStored is Each with what has expired and was not swept yet.
+func (v *View) EachStored(dict uint64, visit func(key string, ver *replica.Version) bool) error {
 	stopped := false
 	result := v.state.Each(dict, v.position, func(key string, ver *replica.Version) bool {
 		if ver != nil && !visit(key, ver) {

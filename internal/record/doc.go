@@ -6,8 +6,11 @@
 //
 //	kind  1 byte   low four bits: 1 put, 2 delete, 3 clear
 //	               0x10: a dictionary id follows   0x20: the value is in a body
+//	               0x40: the value is the number of a nested dictionary
+//	               0x80: a deadline follows the key (put); its time was up (delete)
 //	dict  uvarint  only with 0x10; the root dictionary has id 0
 //	key   uvarint length, bytes                    put and delete
+//	until 8 bytes, little endian                   put with 0x80
 //	value uvarint length, bytes                    put
 //	   or uvarint offset, uvarint length, 4 bytes  put with 0x20: where the value
 //	      CRC-32C, little endian                   stands in the body

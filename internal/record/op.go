@@ -20,6 +20,8 @@ const (
 	kindMask = 0x0f
 	hasDict  = 0x10
 	inBody   = 0x20
+	nested   = 0x40
+	timed    = 0x80
 )
 
 // ErrMalformed says that bytes are not a sequence of operations.
@@ -34,12 +36,30 @@ type Place struct {
 
 // Op is one operation. What Next fills aliases the decoded bytes.
 type Op struct {
-	Kind   Kind
-	InBody bool   // the value stands at Place, Value is nil
-	Dict   uint64 // 0 is the root dictionary
-	Key    []byte
-	Value  []byte
-	Place  Place
+	Kind     Kind
+	InBody   bool   // the value stands at Place, Value is nil
+	Nested   bool   // of a Put: the value is the number of a dictionary, see AppendNested
+	Expired  bool   // of a Delete: the key's time was up
+	Deadline int64  // of a Put, if not 0: when the key's time is up; monotonic clock of the machine, nanoseconds
+	Dict     uint64 // 0 is the root dictionary
+	Key      []byte
+	Value    []byte
+	Place    Place
+}
+
+// NestedSize is the size in bytes of a value that is a nested dictionary.
+const NestedSize = 8
+
+// AppendNested encodes the number of a nested dictionary behind dst.
+func AppendNested(dst []byte, id uint64) []byte { return binary.LittleEndian.AppendUint64(dst, id) }
+
+// ParseNested decodes the number of a nested dictionary.
+func ParseNested(b []byte) (id uint64, ok bool) {
+	if len(b) != NestedSize {
+		return 0, false
+	}
+	id = binary.LittleEndian.Uint64(b)
+	return id, id != 0
 }
 
 // Append encodes op behind dst.
@@ -48,11 +68,29 @@ func Append(dst []byte, op *Op) []byte {
 	case op.Kind == Clear:
 		return appendHead(dst, byte(Clear), op.Dict)
 	case op.Kind != Put:
-		return appendChunk(appendHead(dst, byte(op.Kind), op.Dict), op.Key)
-	case !op.InBody:
-		return AppendPut(dst, op.Dict, op.Key, op.Value)
+		head := byte(op.Kind)
+		if op.Expired {
+			head |= timed
+		}
+		return appendChunk(appendHead(dst, head, op.Dict), op.Key)
 	}
-	dst = appendChunk(appendHead(dst, byte(Put)|inBody, op.Dict), op.Key)
+	head := byte(Put)
+	if op.InBody {
+		head |= inBody
+	}
+	if op.Nested {
+		head |= nested
+	}
+	if op.Deadline != 0 {
+		head |= timed
+	}
+	dst = appendChunk(appendHead(dst, head, op.Dict), op.Key)
+	if op.Deadline != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(op.Deadline))
+	}
+	if !op.InBody {
+		return appendChunk(dst, op.Value)
+	}
 	dst = binary.AppendUvarint(dst, op.Place.Offset)
 	dst = binary.AppendUvarint(dst, op.Place.Length)
 	return binary.LittleEndian.AppendUint32(dst, op.Place.Sum)
@@ -87,8 +125,12 @@ func Next(b []byte, op *Op) (rest []byte, err error) {
 	}
 	head := b[0]
 	b = b[1:]
-	*op = Op{Kind: Kind(head & kindMask), InBody: head&inBody != 0}
-	if head&^(kindMask|hasDict|inBody) != 0 || op.Kind < Put || op.Kind > Clear || (op.InBody && op.Kind != Put) {
+	*op = Op{Kind: Kind(head & kindMask), InBody: head&inBody != 0, Nested: head&nested != 0}
+	switch {
+	case op.Kind < Put || op.Kind > Clear,
+		op.Kind != Put && head&(inBody|nested) != 0,
+		op.Kind == Clear && head&timed != 0,
+		op.InBody && op.Nested:
 		return nil, ErrMalformed
 	}
 	var ok bool
@@ -104,10 +146,20 @@ func Next(b []byte, op *Op) (rest []byte, err error) {
 		return nil, ErrMalformed
 	}
 	if op.Kind == Delete {
+		op.Expired = head&timed != 0
 		return b, nil
 	}
+	if head&timed != 0 {
+		if len(b) < 8 {
+			return nil, ErrMalformed
+		}
+		if op.Deadline = int64(binary.LittleEndian.Uint64(b)); op.Deadline <= 0 {
+			return nil, ErrMalformed
+		}
+		b = b[8:]
+	}
 	if !op.InBody {
-		if op.Value, b, ok = chunk(b); !ok {
+		if op.Value, b, ok = chunk(b); !ok || op.Nested && len(op.Value) != NestedSize {
 			return nil, ErrMalformed
 		}
 		return b, nil

@@ -16,6 +16,10 @@ func ops() []record.Op {
 		{Kind: record.Put, Dict: 1 << 40, Key: []byte("key"), Value: bytes.Repeat([]byte("v"), 300)},
 		{Kind: record.Delete, Key: []byte("gone")},
 		{Kind: record.Delete, Dict: 7, Key: []byte("gone")},
+		{Kind: record.Delete, Key: []byte("old"), Expired: true},
+		{Kind: record.Put, Key: []byte("n"), Value: record.AppendNested(nil, 77), Nested: true},
+		{Kind: record.Put, Dict: 77, Key: []byte("t"), Value: []byte{1}, Deadline: 1 << 62},
+		{Kind: record.Put, Key: []byte("bt"), InBody: true, Place: record.Place{Offset: 4096, Length: 10, Sum: 1}, Deadline: 1},
 		{Kind: record.Clear},
 		{Kind: record.Clear, Dict: 9},
 		{Kind: record.Put, Key: []byte("big"), InBody: true, Place: record.Place{Offset: 4096, Length: 1 << 33, Sum: 0xdeadbeef}},
@@ -38,6 +42,9 @@ func TestRoundTrip(t *testing.T) {
 		require.Equal(t, string(want.Value), string(got.Value))
 		require.Equal(t, want.Place, got.Place)
 		require.Equal(t, want.InBody, got.InBody)
+		require.Equal(t, want.Nested, got.Nested)
+		require.Equal(t, want.Expired, got.Expired)
+		require.Equal(t, want.Deadline, got.Deadline)
 	}
 	require.Empty(t, b)
 }
@@ -51,7 +58,8 @@ func TestTruncatedAndForeignBytesAreRefused(t *testing.T) {
 			require.ErrorIs(t, err, record.ErrMalformed, "%d of %d bytes of %+v", n, len(whole), op)
 		}
 	}
-	for _, b := range [][]byte{{0}, {4}, {0x41, 0, 0}, {0x22, 0}, {0x11, 0, 0, 0}, {1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}} {
+	for _, b := range [][]byte{{0}, {4}, {0x41, 0, 0}, {0x42, 0}, {0x43}, {0x83}, {0x61, 0, 0, 0, 0, 0, 0, 0},
+		{0x81, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {0x81, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0}, {0x22, 0}, {0x11, 0, 0, 0}, {1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}} {
 		var got record.Op
 		_, err := record.Next(b, &got)
 		require.ErrorIs(t, err, record.ErrMalformed, "%x", b)

@@ -178,26 +178,8 @@ func (r *Replica) trim(s *State, v *Version) {
 // Clear makes everything of dict up to position at absent. Nobody sees it
 // before Advance. The caller holds the lock.
 func (r *Replica) Clear(dict, at uint64) {
-	s := r.state.Load()
-	keep := min(r.Views.lowest.Load(), s.applied.Load())
-	list := []horizon{{dict, at}}
-	if old := s.horizons.Load(); old != nil {
-		// Of those that everybody has passed, the newest of a dictionary says it
-		// all. It is kept for ever: slots may hold older versions.
-		passed := uint64(0)
-		for _, h := range *old {
-			if h.dict == dict && h.at <= keep {
-				passed = max(passed, h.at)
-			}
-		}
-		for _, h := range *old {
-			if h.dict != dict || h.at >= passed {
-				list = append(list, h)
-			}
-		}
-	}
-	s.horizons.Store(&list)
-	s.cleared.Store(at)
+	r.Put(horizonOf(&dict), &Version{Revision: at + 1})
+	r.state.Load().cleared.Store(at)
 	if c := r.counts[dict]; c != nil {
 		*c = count{}
 	}
@@ -230,7 +212,6 @@ func (r *Replica) Reset(base Base) {
 }
 
 func (s *State) inherit(old *State) {
-	s.horizons.Store(old.horizons.Load())
 	s.cleared.Store(old.cleared.Load())
 	s.used.Store(old.used.Load())
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"math"
 	"sync/atomic"
 )
@@ -44,12 +45,8 @@ type State struct {
 	closed  bool
 	used    atomic.Bool
 
-	horizons atomic.Pointer[[]horizon]
 	promoted atomic.Int64 // approximate bytes of versions read from the base
 }
-
-// horizon says that everything of dict up to at is absent, from position at on.
-type horizon struct{ dict, at uint64 }
 
 // closedAt is the position of a closed replica's state: no head ever equals it.
 const closedAt = math.MaxUint64
@@ -80,8 +77,12 @@ func (s *State) Find(k Key, p uint64) (*Version, Result) {
 		}
 		return nil, Gone
 	}
-	if v.Revision <= s.cleared.Load() && s.wiped(k.Dict, v.Revision, p) {
-		return nil, Gone
+	if v.Revision <= s.cleared.Load() {
+		if wiped, known := s.wiped(k.Dict, v.Revision, p); !known {
+			return nil, Behind
+		} else if wiped {
+			return nil, Gone
+		}
 	}
 	return v, Found
 }
@@ -95,28 +96,35 @@ func (v *Version) at(p uint64) *Version {
 	return v
 }
 
-// wiped reports whether a horizon that counts at position p covers revision.
-func (s *State) wiped(dict, revision, p uint64) bool {
-	list := s.horizons.Load()
-	if list == nil {
-		return false
+// wiped reports whether the dictionary was cleared between a revision and position
+// p, both inclusive. It is not known where p is too old.
+func (s *State) wiped(dict, revision, p uint64) (wiped, known bool) {
+	h := s.over.Load().get(horizonOf(&dict)).at(p)
+	switch {
+	case h == nil:
+		return false, true
+	case h.lost():
+		return false, false
 	}
-	for _, h := range *list {
-		if h.dict == dict && revision <= h.at && h.at <= p {
-			return true
-		}
-	}
-	return false
+	return revision < h.Revision, true
 }
 
-// FindBase looks a key up in the base; nil says that it is absent as of p.
+// ErrBehind is [Behind] as an error.
+var ErrBehind = errors.New("replica has moved on")
+
+// FindBase looks a key up in the base; nil says that it is absent as of p, ErrBehind
+// that the state or the position is too old to tell.
 func (s *State) FindBase(k Key, p uint64) (*Version, error) {
 	v, err := s.Base.Find(k)
 	if err != nil || v == nil {
 		return nil, err
 	}
-	if v.Revision <= s.cleared.Load() && s.wiped(k.Dict, v.Revision, p) {
-		return nil, nil
+	if v.Revision <= s.cleared.Load() {
+		if wiped, known := s.wiped(k.Dict, v.Revision, p); !known {
+			return nil, ErrBehind
+		} else if wiped {
+			return nil, nil
+		}
 	}
 	return v, nil
 }
@@ -157,8 +165,8 @@ func (s *State) grow() bool {
 
 // Keep replaces version v of a key by one with its value decoded, where v is
 // still the newest, and returns the decoded one. So a value is decoded once.
-func (s *State) Keep(k Key, v *Version, value any) *Version {
-	d := v.decodedCopy(value)
+func (s *State) Keep(k Key, v *Version, value any, as Form) *Version {
+	d := v.decodedCopy(value, as)
 	if c, newest := s.over.Load().cell(k); newest == v {
 		c.CompareAndSwap(v, d)
 	}
@@ -186,7 +194,7 @@ func (s *State) Each(dict uint64, p uint64, visit func(key string, v *Version) b
 		if v.Revision <= base {
 			return true // a promoted one, or one that the base knows as well
 		}
-		if !v.live() || s.wiped(dict, v.Revision, p) {
+		if !v.live() || s.Wiped(dict, v.Revision, p) {
 			v = nil
 		}
 		return visit(m.str(), v)
@@ -201,10 +209,14 @@ func (s *State) Covers(k Key, p uint64) bool {
 	return v != nil && !v.lost() && v.Revision > s.Base.Position()
 }
 
-// Wiped reports whether an entry of the base is absent as of position p
-// because its dictionary was cleared.
+// Wiped reports whether an entry is absent as of position p, that of a view or the
+// newest, because its dictionary was cleared.
 func (s *State) Wiped(dict, revision, p uint64) bool {
-	return revision <= s.cleared.Load() && s.wiped(dict, revision, p)
+	if revision > s.cleared.Load() {
+		return false
+	}
+	wiped, _ := s.wiped(dict, revision, p)
+	return wiped
 }
 
 // Created is the revision that created a key whose version as of position p

@@ -1,6 +1,9 @@
 package replica
 
-import "sync/atomic"
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
 
 // Version is one value of one key, as of the commit that ended at Revision. It
 // fills a cache line; all versions of a key share its name.
@@ -21,16 +24,82 @@ const (
 	external                     // the encoded value is a place: it says where the encoded value stands
 	rooted                       // created is known; otherwise the base may know an earlier one
 	gap                          // not a version: those from Revision on were let go
+	typed                        // value is of a type that one handle has chosen, see Form
+	nested                       // the encoded value is the number of a dictionary
+	expiring                     // the encoded value begins with a deadline
 
 	flagBits = 8
+	kept     = tombstone | decoded | external | typed | nested | expiring
 )
+
+// Form says for whom a value was decoded. Handles of one nested dictionary may have
+// different types.
+type Form uint64
+
+// The forms of values.
+const (
+	Plain Form = Form(decoded)         // as everybody sees it; in the root dictionary: as its handle does
+	Typed Form = Form(decoded | typed) // as a handle with a type of its own does, which has to look
+)
+
+// Ready reports whether the value is decoded in a form, and is neither a dictionary nor
+// one whose time may be up.
+func (v *Version) Ready(as Form) bool {
+	return v.meta&(decoded|typed|nested|expiring) == uint64(as)
+}
+
+// In reports whether the value is decoded in a form.
+func (v *Version) In(form Form) bool { return v.meta&(decoded|typed) == uint64(form) }
+
+// deadlineSize is the size in bytes of the deadline before an encoded value.
+const deadlineSize = 8
+
+// Expiring returns a version whose time is up at a deadline, a number other than 0. raw
+// need only live as long as the call.
+func Expiring(revision uint64, deadline int64, raw []byte) *Version {
+	b := make([]byte, 0, deadlineSize+len(raw))
+	b = append(binary.LittleEndian.AppendUint64(b, uint64(deadline)), raw...)
+	return Deadlined(revision, b)
+}
+
+// Deadlined is Expiring of bytes that begin with the deadline, as a layer keeps
+// them. They are the version's from now on.
+func Deadlined(revision uint64, stored []byte) *Version {
+	v := Encoded(revision, stringOf(stored))
+	v.meta |= expiring
+	return v
+}
+
+// Nested returns a version that is a dictionary; raw is its encoded number.
+func Nested(revision uint64, raw string) *Version {
+	v := Encoded(revision, raw)
+	v.meta |= nested
+	return v
+}
+
+// AsExternal makes v, which nobody can reach yet, one whose encoded value is a place.
+func (v *Version) AsExternal() *Version {
+	v.meta |= external
+	return v
+}
+
+// IsNested reports whether Raw is the number of a dictionary.
+func (v *Version) IsNested() bool { return v.meta&nested != 0 }
+
+// Deadline is when the version's time is up, 0 for never.
+func (v *Version) Deadline() int64 {
+	if v.meta&expiring == 0 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64([]byte(v.stored()[:deadlineSize])))
+}
 
 // created is the first revision of this life of the key, as far as the overlay
 // knows; whether it knows for certain says rooted.
 func (v *Version) created() uint64 { return v.meta >> flagBits }
 
 func (v *Version) setCreated(revision uint64, root uint64) {
-	v.meta = v.meta&(tombstone|decoded|external) | root&rooted | revision<<flagBits
+	v.meta = v.meta&kept | root&rooted | revision<<flagBits
 }
 
 // cut ends a chain whose older versions were let go.
@@ -97,8 +166,8 @@ func (v *Version) live() bool { return v.meta&tombstone == 0 }
 
 // decodedCopy is v with its value decoded. The encoded form is kept: whoever
 // wants a copy of its own decodes it again.
-func (v *Version) decodedCopy(value any) *Version {
-	c := &Version{Revision: v.Revision, name: v.name, value: value, meta: v.meta | decoded, data: v.data, n: v.n}
+func (v *Version) decodedCopy(value any, as Form) *Version {
+	c := &Version{Revision: v.Revision, name: v.name, value: value, meta: v.meta&^typed | uint64(as), data: v.data, n: v.n}
 	c.link(v.prev.Load())
 	return c
 }
