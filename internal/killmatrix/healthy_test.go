@@ -67,18 +67,29 @@ func (tr *trial) requireHealthy(possible ...state) {
 
 // read is the state without the keys of those who are not the victim.
 func (tr *trial) read(d *ultradict.Dict) state {
-	s := state{}
-	for e, err := range d.Entries() {
-		require.NoError(tr, err)
-		switch e.Key {
-		case "alive", "moved", "h0", "h1", "dier", "rival", "pong", shared:
-		default:
-			s[e.Key], err = ultradict.As[string](e.Value, nil)
-			require.NoError(tr, err)
-		}
-	}
+	all, err := ultradict.Plain(d)
+	require.NoError(tr, err)
 	n, err := d.Len()
 	require.NoError(tr, err)
-	require.GreaterOrEqual(tr, n, len(s))
+	require.GreaterOrEqual(tr, n, len(all))
+	for _, others := range []string{"alive", "moved", "h0", "h1", "dier", "rival", "pong", shared} {
+		delete(all, others)
+	}
+	s := state{}
+	tr.flatten(s, "", all)
 	return s
+}
+
+// flatten puts what is in nested dictionaries under the path to it.
+func (tr *trial) flatten(s state, above string, in map[string]any) {
+	for k, v := range in {
+		if below, ok := v.(map[string]any); ok {
+			s[above+k+"/"] = "" // there, if empty
+			tr.flatten(s, above+k+"/", below)
+			continue
+		}
+		text, err := ultradict.As[string](v, nil)
+		require.NoError(tr, err)
+		s[above+k] = text
+	}
 }

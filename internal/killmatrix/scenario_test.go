@@ -180,6 +180,70 @@ func claim(k string) step {
 	}
 }
 
+// nest sets a key of a dictionary that is nested in another, and makes what is missing.
+func nest(top, below, k, v string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			return d.Update(context.Background(), func(tx *ultradict.DictTx) error {
+				n, err := tx.Dict(top, below)
+				if err != nil {
+					return err
+				}
+				return n.Set(k, v)
+			})
+		},
+		func(s state) { s[top+"/"], s[top+"/"+below+"/"], s[top+"/"+below+"/"+k] = "", "", v },
+	}
+}
+
+// setIn is set in a nested dictionary that is there.
+func setIn(top, below, k, v string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			n, err := d.Dict(top, below)
+			if err != nil {
+				return err
+			}
+			return n.Set(k, v)
+		},
+		func(s state) { s[top+"/"+below+"/"+k] = v },
+	}
+}
+
+// uproot puts a value in the place of a dictionary, and of all below it.
+func uproot(top, v string) step {
+	return step{
+		func(d *ultradict.Dict) error { return d.Set(top, v) },
+		func(s state) {
+			maps.DeleteFunc(s, func(k, _ string) bool { return strings.HasPrefix(k, top+"/") })
+			s[top] = v
+		},
+	}
+}
+
+// plant is nest where a value may be in the way.
+func plant(top, below, k, v string) step {
+	return step{
+		func(d *ultradict.Dict) error {
+			return d.Update(context.Background(), func(tx *ultradict.DictTx) error {
+				if _, err := tx.Delete(top); err != nil {
+					return err
+				}
+				n, err := tx.Dict(top, below)
+				if err != nil {
+					return err
+				}
+				return n.Set(k, v)
+			})
+		},
+		func(s state) {
+			uproot(top, "").model(s)
+			delete(s, top)
+			nest(top, below, k, v).model(s)
+		},
+	}
+}
+
 // shared is the key that rivals write to.
 const shared = "shared"
 
@@ -312,6 +376,22 @@ var scenarios = []*scenario{
 		steps: repeat(700, func(i int) step { return set(key(i), small(i)) }), rest: 700 * time.Millisecond},
 	{name: "limit", opts: []ultradict.Option{tiny, ultradict.WithMaxBytes(1 << 20)},
 		steps: []step{untilFull("f", 400), set("after", "1"), untilFull("f", 400)}, loose: true},
+	{name: "nested", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), nest("t0", "b", "k", "v")},
+		steps: repeat(60, func(i int) step {
+			top := fmt.Sprint("t", i/6%2)
+			switch i % 6 {
+			case 0:
+				return plant(top, "b", key(i), small(i))
+			case 1, 2:
+				return setIn(top, "b", key(i), small(i))
+			case 3:
+				return nest(top, "c", key(i), large(i))
+			case 4:
+				return uproot(top, small(i))
+			default:
+				return set(key(i), small(i))
+			}
+		}), rest: 20 * time.Millisecond},
 	// Somebody has died with the lock, in the middle of a record or of a list of layers.
 	{name: "takeover", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, dead: "(*Stream).Append",
 		steps: repeat(5, func(i int) step { return set(key(i), small(i)) })},
