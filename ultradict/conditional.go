@@ -135,13 +135,20 @@ func (m *Map[K, V]) GetAndDelete(key K) (old V, existed bool, err error) {
 // Errors: *[TypeError] if V, or what is stored, is no integer; [ErrOverflow] if the
 // sum is not an int64 or does not fit into V; otherwise as [Map.Set]. After any of
 // them nothing has changed.
-func (m *Map[K, V]) Add(key K, delta int64) (sum int64, err error) {
+func (m *Map[K, V]) Add(key K, delta int64) (sum int64, err error) { return m.add(key, delta, 0, 0) }
+
+// add is Add of a key that counts as initial where it is absent, and has a deadline then.
+func (m *Map[K, V]) add(key K, delta, initial, deadline int64) (sum int64, err error) {
 	buf := core.GetBuffer()
 	defer buf.Release()
 	err = m.modify(buf, key, func(old *replica.Version) (core.Change, error) {
-		now, err := m.integer(key, old)
+		now, err := m.integer(key, old, initial)
 		if err != nil {
 			return core.Change{}, err
+		}
+		until := deadline
+		if old != nil {
+			until = old.Deadline()
 		}
 		if sum = now + delta; (sum > now) != (delta > 0) && delta != 0 {
 			return core.Change{}, m.overflow(key, now, delta)
@@ -153,7 +160,7 @@ func (m *Map[K, V]) Add(key K, delta int64) (sum int64, err error) {
 				return core.Change{}, m.overflow(key, now, delta)
 			}
 		}
-		return core.Change{Kind: record.Put, Value: buf.Value, Kept: m.kept(buf.Value, v)}, nil
+		return core.Change{Kind: record.Put, Value: buf.Value, Kept: m.kept(buf.Value, v), Deadline: until}, nil
 	})
 	if err != nil {
 		return 0, err
@@ -161,14 +168,14 @@ func (m *Map[K, V]) Add(key K, delta int64) (sum int64, err error) {
 	return sum, nil
 }
 
-// integer is the integer that a version holds, 0 for none.
-func (m *Map[K, V]) integer(key K, v *replica.Version) (int64, error) {
+// integer is the integer that a version holds, or what an absent one counts as.
+func (m *Map[K, V]) integer(key K, v *replica.Version, absent int64) (int64, error) {
 	kind := reflect.TypeFor[V]().Kind()
 	if !m.values.dynamic && (kind < reflect.Int || kind > reflect.Uint64) {
 		return 0, &TypeError{Key: key, Want: "an integer", Reason: "the map's values are " + reflect.TypeFor[V]().String()}
 	}
 	if v == nil {
-		return 0, nil
+		return absent, nil
 	}
 	x, err := m.own(m.d, key, v)
 	if err != nil {

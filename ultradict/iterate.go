@@ -105,7 +105,7 @@ func (m *Map[K, V]) entry(v *core.View, k replica.Key, ver *replica.Version) (e 
 	if e.Value, err = m.own(v, e.Key, ver); err != nil {
 		return e, err
 	}
-	e.Revision = ver.Revision
+	e.Revision, e.TTL = ver.Revision, core.Left(ver)
 	e.Created, err = v.Created(k, ver)
 	return e, err
 }

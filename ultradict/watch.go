@@ -233,6 +233,9 @@ func (m *Map[K, V]) event(w *core.Watch, c *core.KeyChange) (e Event[K, V], err 
 		return e, nil
 	case record.Delete:
 		e.Kind = EventDelete
+		if c.Expired {
+			e.Kind = EventExpire
+		}
 	default:
 		e.Kind = EventPut
 	}

@@ -149,7 +149,11 @@ func (c *checkup) externals(l *snapshot.Layer, ids []uint64) {
 		if e.External == 0 {
 			continue
 		}
-		p, ok := parsePlace(string(e.Value))
+		raw := string(e.Value)
+		if e.Marks&markExpiring != 0 {
+			raw = raw[min(deadlineSize, len(raw)):]
+		}
+		p, ok := parsePlace(raw)
 		if !ok || p.body != e.External {
 			c.found(ruleLayer, l.Name(), 0, "malformed place of the value of %.40q", e.Key)
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/ultradict/go/internal/errs"
@@ -24,7 +25,8 @@ import (
 //	2  lock                                    crash-safe, across processes
 //	3  room: enter the next chunk              single stores, see stream.Reserve
 //	4  tail past what will be overwritten      before the first byte of it
-//	   position of a structural record         before the record exists
+//	   announce: the tree changes, something   before the record exists
+//	   will expire
 //	5  frame and payload                       behind head: nobody looks there
 //	6  head, by CAS                            from here on the record exists
 //	7  unlock
@@ -53,10 +55,8 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 		if err == nil && check != nil {
 			err = check.scan(d.str)
 		}
-		if err == nil && sh.changes {
-			d.control.work.structure.Store(d.str.Head() + 1)
-		}
 		if err == nil {
+			d.announce(sh)
 			start, end, err = d.str.Append(kind, payload, sum)
 		}
 		d.lock.Unlock()
@@ -67,6 +67,9 @@ func (d *Dict) commit(ctx context.Context, kind stream.Kind, payload []byte, sum
 			d.str.Collect()
 			if d.unfolded(end) >= d.due {
 				d.start(&d.folder)
+			}
+			if sh.timed {
+				d.start(&d.expirer)
 			}
 			return start, end, nil
 		}
@@ -146,11 +149,17 @@ func (d *Dict) write(ctx context.Context, ops []record.Op, births map[uint64]bir
 		if err != nil {
 			return 0, err
 		}
+		sh.timed = timed(all)
 		end, err := d.writeOnce(ctx, buf, all, check, sh)
 		if err != errMoved {
 			return end, err
 		}
 	}
+}
+
+// timed reports whether operations store something that will expire.
+func timed(ops []record.Op) bool {
+	return slices.ContainsFunc(ops, func(op record.Op) bool { return op.Deadline != 0 })
 }
 
 func (d *Dict) writeOnce(ctx context.Context, buf *Buffer, ops []record.Op, check *check, sh shape) (uint64, error) {
@@ -229,16 +238,23 @@ func (d *Dict) overwrite(k replica.Key, payload []byte) error {
 	return err
 }
 
-// putIf is Put of any size with a check. It returns the record's revision.
-func (d *Dict) putIf(buf *Buffer, k replica.Key, value []byte, v *replica.Version, check *check, sh shape) (uint64, error) {
-	if !d.Fits(k, len(value)) {
-		return d.Write(context.Background(), []record.Op{{Kind: record.Put, Dict: k.Dict, Key: []byte(k.Str), Value: value}}, check)
+// putIf is Put of any size with a check, and a deadline if that is not 0. It returns the
+// record's revision.
+func (d *Dict) putIf(buf *Buffer, k replica.Key, c *Change, check *check, sh shape) (uint64, error) {
+	op := record.Op{Kind: record.Put, Deadline: c.Deadline, Dict: k.Dict, Key: buf.key, Value: c.Value}
+	if !d.Fits(k, len(c.Value)) {
+		return d.Write(context.Background(), []record.Op{op}, check)
 	}
 	if err := d.admit(context.Background()); err != nil {
 		return 0, d.failed(err)
 	}
-	buf.record = record.AppendPut(buf.record[:0], k.Dict, bytesOf(k.Str), value)
-	return d.commitOne(k, buf.record, v, check, sh)
+	buf.record = record.Append(buf.record[:0], &op)
+	sh.timed = c.Deadline != 0
+	kept := c.Kept
+	if sh.timed {
+		kept = replica.Expiring(0, c.Deadline, c.Value)
+	}
+	return d.commitOne(k, buf.record, kept, check, sh)
 }
 
 // commitOne commits an operation on one key, which v is the result of.

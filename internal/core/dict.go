@@ -72,6 +72,7 @@ type Dict struct {
 	merger   worker
 	tidier   worker
 	shrinker worker
+	expirer  worker
 	seen     atomic.Uint64 // head at the keeper's last tick
 	swept    atomic.Uint64 // sequence of the list of layers for which everything is tidy
 	adopted  time.Time     // of the last adoption, under the tidier's flag
@@ -90,6 +91,7 @@ type Dict struct {
 	room                  room       // of the folder
 	foldMu                sync.Mutex // guards foldWatch
 	foldWatch, mergeWatch watch
+	expiryWatch           watch // of the expirer, under its flag
 
 	waiters waiters
 	ending  context.Context // done when the handle is being closed

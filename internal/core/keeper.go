@@ -161,6 +161,10 @@ func (d *Dict) tick() (used bool) {
 	if d.lock != nil && !written && d.grown() {
 		d.start(&d.shrinker)
 	}
+	timed := d.lock != nil && d.control.work.timed.Load() != 0
+	if timed {
+		d.start(&d.expirer)
+	}
 	d.str.Forget()
 	sequence, full := d.control.snapshot.Sequence(), d.control.work.full.Load() != 0
 	b, ok := s.Base.(*base)
@@ -170,6 +174,7 @@ func (d *Dict) tick() (used bool) {
 		}
 		d.start(&d.tidier)
 	}
-	// Where there is no room, others wait for what this process lets go of.
-	return used || written || full
+	// Where there is no room, others wait for what this process lets go of. Where
+	// something will expire, somebody has to come after a sweeper that dies.
+	return used || written || full || timed
 }

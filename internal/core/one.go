@@ -14,9 +14,10 @@ import (
 // Change is what becomes of a key: a value, nothing, or, as the zero Change, what
 // it is.
 type Change struct {
-	Kind  record.Kind
-	Value []byte           // of a Put, encoded
-	Kept  *replica.Version // likewise, as the replica keeps it
+	Kind     record.Kind
+	Value    []byte           // of a Put, encoded
+	Kept     *replica.Version // likewise, as the replica keeps it; of no use with a Deadline
+	Deadline int64            // of a Put, if not 0: when it expires
 }
 
 // Modify asks decide what becomes of a key, given its newest version, nil where it
@@ -92,11 +93,11 @@ func (d *Dict) modify(buf *Buffer, k replica.Key, decide func(*replica.Version) 
 		return 0, err
 	}
 	if nested {
-		op := record.Op{Kind: c.Kind, Dict: k.Dict, Key: buf.key, Value: c.Value}
+		op := record.Op{Kind: c.Kind, Deadline: c.Deadline, Dict: k.Dict, Key: buf.key, Value: c.Value}
 		return d.Write(context.Background(), []record.Op{op}, &buf.check)
 	}
 	if c.Kind == record.Put {
-		return d.putIf(buf, k, c.Value, c.Kept, &buf.check, sh)
+		return d.putIf(buf, k, &c, &buf.check, sh)
 	}
 	buf.record = record.Append(buf.record[:0], &record.Op{Kind: record.Delete, Dict: k.Dict, Key: bytesOf(k.Str)})
 	return d.commitOne(k, buf.record, replica.Absent(0), &buf.check, sh)

@@ -225,6 +225,7 @@ func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
 		superseded: map[shm.Name]time.Time{}, folding: newTurn(), reclaiming: newTurn()}
 	d.ending, d.end = context.WithCancel(context.Background())
 	d.folder.work, d.merger.work, d.tidier.work, d.shrinker.work = d.fold, d.merge, d.tidy, d.shrink
+	d.expirer.work = d.expire
 	defer func() {
 		if err != nil {
 			if d.str != nil && d.str.Ended() {

@@ -12,10 +12,12 @@ import (
 // what its record does to it: it decides again.
 var errMoved = errors.New("the tree of dictionaries has changed")
 
-// shape is what a writer has decided about the tree of dictionaries.
+// shape is what a writer has decided about the tree of dictionaries, and what others have
+// to know of its record before that exists.
 type shape struct {
 	decided uint64 // the position as of which; 0 while nothing was ever nested
 	changes bool   // the record is a structural one
+	timed   bool   // something in it will expire
 }
 
 // anyShape is that of a record which has nothing to do with the tree.
@@ -62,6 +64,16 @@ func (d *Dict) nestedNow(s *replica.State, k replica.Key, p uint64) (bool, error
 		return false, nil
 	}
 	return err == nil && v.IsNested(), err
+}
+
+// announce tells the others, under the lock, what is about to be committed.
+func (d *Dict) announce(sh shape) {
+	if sh.changes {
+		d.control.work.structure.Store(d.str.Head() + 1)
+	}
+	if sh.timed && d.control.work.timed.Load() == 0 {
+		d.control.work.timed.Store(1)
+	}
 }
 
 // fits checks, under the lock, that the tree is as it was when a writer decided. The

@@ -48,6 +48,7 @@ type Commit struct {
 // KeyChange is what became of a key. A Clear comes before all others and has none.
 type KeyChange struct {
 	Kind     record.Kind
+	Expired  bool // of a Delete: its time was up
 	Key      string
 	Revision uint64
 	Value    string           // of a Put: encoded, or
@@ -195,7 +196,7 @@ func (w *Watch) commit(rec stream.Record) (Commit, error) {
 			cleared = true
 			continue
 		}
-		change := KeyChange{Kind: op.Kind, Key: string(op.Key), Revision: rec.End}
+		change := KeyChange{Kind: op.Kind, Expired: op.Expired, Key: string(op.Key), Revision: rec.End}
 		switch {
 		case op.Kind == record.Delete:
 		case op.InBody:

@@ -244,6 +244,15 @@ func plant(top, below, k, v string) step {
 	}
 }
 
+// pass stores something whose time is up at once: nobody ever sees it, and it has to be
+// swept.
+func pass(k string) step {
+	return step{
+		func(d *ultradict.Dict) error { return d.SetWithTTL(k, small(0), time.Nanosecond) },
+		func(s state) { delete(s, k) },
+	}
+}
+
 // shared is the key that rivals write to.
 const shared = "shared"
 
@@ -392,6 +401,17 @@ var scenarios = []*scenario{
 				return set(key(i), small(i))
 			}
 		}), rest: 20 * time.Millisecond},
+	{name: "expiry", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")},
+		steps: repeat(24, func(i int) step {
+			switch i % 4 {
+			case 0:
+				return set(key(i), small(i))
+			case 3:
+				return pause(25 * time.Millisecond)
+			default:
+				return pass(key(i))
+			}
+		}), rest: 150 * time.Millisecond},
 	// Somebody has died with the lock, in the middle of a record or of a list of layers.
 	{name: "takeover", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, dead: "(*Stream).Append",
 		steps: repeat(5, func(i int) step { return set(key(i), small(i)) })},
