@@ -220,7 +220,7 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 			return err
 		}
 		if nested {
-			return d.overwrite(k, payload)
+			return d.overwrite(slices.Clone(payload)) // which may stand on the stack
 		}
 		if _, err = d.commitOne(k, payload, v, nil, sh); err != errMoved {
 			return err
@@ -229,7 +229,7 @@ func (d *Dict) put(k replica.Key, payload []byte, v *replica.Version) error {
 }
 
 // overwrite is put under a key that holds a dictionary.
-func (d *Dict) overwrite(k replica.Key, payload []byte) error {
+func (d *Dict) overwrite(payload []byte) error {
 	var op record.Op
 	if _, err := record.Next(payload, &op); err != nil {
 		return d.wrap("write to", err)
