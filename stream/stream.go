@@ -192,26 +192,33 @@ func (s *Stream) Ring() { s.h.bell.Ring() }
 // Wait returns when something was appended behind position, when the stream
 // has ended, or when ctx is done, whose error it returns then.
 func (s *Stream) Wait(ctx context.Context, position uint64) error {
-	news := func() bool { return s.h.head.Load() != position || ctx.Err() != nil }
-	stop := context.AfterFunc(ctx, func() {
-		s.h.bell.Ring()
-		runtime.KeepAlive(s) // it may run when Wait has returned
-	})
-	defer stop()
-	for !news() {
-		d := bell.Longest
-		if deadline, ok := ctx.Deadline(); ok {
-			if d = min(d, time.Until(deadline)); d <= 0 {
-				<-ctx.Done() // any moment now
-				break
-			}
+	for s.h.head.Load() == position {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		s.h.bell.Sleep(d, news)
+		s.Sleep(ctx, position, bell.Longest, func() bool { return false })
 	}
-	if s.h.head.Load() != position {
-		return nil
+	return nil
+}
+
+// Sleep is one turn of Wait. It returns when the head is no longer at position, when ctx
+// is done, after d or after a quarter of a second, or for no reason; and also when over
+// reports true, which it asks whenever somebody rings.
+func (s *Stream) Sleep(ctx context.Context, position uint64, d time.Duration, over func() bool) {
+	if deadline, ok := ctx.Deadline(); ok {
+		if d = min(d, time.Until(deadline)); d <= 0 {
+			<-ctx.Done() // any moment now
+			return
+		}
 	}
-	return ctx.Err()
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() {
+			s.h.bell.Ring()
+			runtime.KeepAlive(s) // it may run when Sleep has returned
+		})
+		defer stop()
+	}
+	s.h.bell.Sleep(d, func() bool { return s.h.head.Load() != position || ctx.Err() != nil || over() })
 }
 
 // Uses reports whether a chunk of the ring lies in the segment, as Segments

@@ -163,11 +163,5 @@ func (c *Claim) ReleaseWith(t *Tx) error {
 // AwaitClaim is Await for somebody who wants a claim that another holds: it also
 // returns when that may have died.
 func (d *Dict) AwaitClaim(ctx context.Context, position uint64) error {
-	soon, cancel := context.WithTimeout(ctx, askAgain)
-	defer cancel()
-	err := d.Await(soon, position)
-	if err != nil && err == soon.Err() && ctx.Err() == nil {
-		return nil
-	}
-	return err
+	return d.AwaitFor(ctx, position, askAgain)
 }

@@ -177,6 +177,9 @@ func (d *Dict) Close() error {
 		d.closing.Store(true)
 		d.startMu.Unlock()
 		d.end()
+		if d.lock != nil {
+			d.str.Ring() // whoever waits for news looks whether the handle is closing
+		}
 		keeperOf.remove(d)
 		d.busy.Wait()
 		d.rep.Lock()

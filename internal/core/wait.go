@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -13,15 +14,28 @@ import (
 // the stream's bell, on the futex itself: to be woken through another goroutine costs
 // many times as much. It wakes the others, of which the first goes to sleep next.
 type waiters struct {
-	mu    sync.Mutex
-	awake chan struct{} // closed when the one that sleeps wakes up; nil while nobody sleeps
+	mu     sync.Mutex
+	asleep bool
+	awake  chan struct{} // closed when the one that sleeps wakes up; nil while nobody waits for it
 }
 
 // Await returns when something is committed behind a position that was the head, or
 // when ctx is done, whose error it returns then. The caller looks for itself: it may
 // return nil for no reason.
 func (d *Dict) Await(ctx context.Context, position uint64) error {
+	return d.AwaitFor(ctx, position, math.MaxInt64)
+}
+
+// AwaitFor is Await that also returns after a while, nil then.
+func (d *Dict) AwaitFor(ctx context.Context, position uint64, while time.Duration) error {
+	var end time.Time
+	if while != math.MaxInt64 {
+		end = time.Now().Add(while)
+	}
 	for pause := shortestPoll; ; pause = min(2*pause, longestPoll) {
+		if !end.IsZero() {
+			while = time.Until(end)
+		}
 		switch {
 		case d.closing.Load():
 			return d.wrap("wait for", errs.ErrClosed)
@@ -32,10 +46,12 @@ func (d *Dict) Await(ctx context.Context, position uint64) error {
 		case d.head.Load() != position:
 			runtime.KeepAlive(d)
 			return nil
+		case while <= 0:
+			return nil
 		case d.lock == nil:
-			wait(ctx, pause) // a read-only handle raises no flag in shared memory
+			wait(ctx, min(pause, while)) // a read-only handle raises no flag in shared memory
 		default:
-			d.waiters.sleep(ctx, func() { d.sleep(ctx, position) })
+			d.waiters.sleep(ctx, while, func() { d.str.Sleep(ctx, position, while, d.closing.Load) })
 		}
 	}
 }
@@ -47,36 +63,36 @@ const (
 )
 
 // sleep calls asleep, which returns when there is news, or waits for another goroutine
-// that has done so, or for ctx.
-func (w *waiters) sleep(ctx context.Context, asleep func()) {
+// that has done so, for ctx, or for a while.
+func (w *waiters) sleep(ctx context.Context, while time.Duration, asleep func()) {
 	w.mu.Lock()
-	if awake := w.awake; awake != nil {
+	if w.asleep {
+		if w.awake == nil {
+			w.awake = make(chan struct{})
+		}
+		awake := w.awake
 		w.mu.Unlock()
+		timer := time.NewTimer(while)
+		defer timer.Stop()
 		select {
 		case <-awake:
 		case <-ctx.Done():
+		case <-timer.C:
 		}
 		return
 	}
-	awake := make(chan struct{})
-	w.awake = awake
+	w.asleep = true
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
-		w.awake = nil
+		awake := w.awake
+		w.asleep, w.awake = false, nil
 		w.mu.Unlock()
-		close(awake)
+		if awake != nil {
+			close(awake)
+		}
 	}()
 	asleep()
-}
-
-// sleep sleeps until something is committed behind position, until ctx is done, or
-// until the handle is being closed.
-func (d *Dict) sleep(ctx context.Context, position uint64) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(d.ending, cancel)()
-	_ = d.str.Wait(ctx, position) // what it was, the caller sees
 }
 
 // Position is the position up to which everything was committed before the call, and

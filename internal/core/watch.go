@@ -147,9 +147,7 @@ func (w *Watch) Next(ctx context.Context) (Commit, error) {
 // stride waits until there is news, and begins a stride to the newest position. Where
 // there is none for long, it exchanges its view for one that keeps no old layers.
 func (w *Watch) stride(ctx context.Context) error {
-	soon, cancel := context.WithTimeout(ctx, idleTick)
-	defer cancel()
-	if err := w.d.Await(soon, w.at); err != nil && (ctx.Err() != nil || soon.Err() == nil) {
+	if err := w.d.AwaitFor(ctx, w.at, idleTick); err != nil {
 		return err
 	}
 	v, err := w.d.View()

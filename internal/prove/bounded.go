@@ -54,11 +54,16 @@ func bounded(r *run) {
 // settledBytes is the shared memory in use when background work has come to
 // rest: the least that is seen within two seconds.
 func (r *run) settledBytes(m *ultradict.Map[string, int]) int64 {
+	return r.atRest(func() error { _, err := m.Peek(millionKey(0)); return err })
+}
+
+// atRest is settledBytes of a dictionary that use uses, so that the keeper looks after
+// it.
+func (r *run) atRest(use func() error) int64 {
 	least := int64(1 << 62)
 	for range 20 {
 		time.Sleep(100 * time.Millisecond)
-		_, err := m.Peek(millionKey(0)) // in use, so that the keeper looks after it
-		r.must(err)
+		r.must(use())
 		used, err := diskUsage(r.dir)
 		r.must(err)
 		least = min(least, used)

@@ -36,6 +36,11 @@ var shows = []show{
 	{"pingpong", "a round trip between two spinning processes", pingPong},
 	{"applied", "how fast a stream is applied", applied},
 	{"bounded", "shared memory stays bounded", bounded},
+	{"trees", "nested counters, and the level above them replaced", trees},
+	{"nested", "nested dictionaries leave nothing behind", nestedMemory},
+	{"computed", "20 processes compute one value", computed},
+	{"expiring", "nothing is served after its time", expiring},
+	{"wakes", "how fast a sleeping watcher wakes up", wakes},
 	{"leaks", "nothing is left after Close", leaks},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -29,7 +30,19 @@ var roles = map[string]func(dir string, args []string) error{
 	"pong":       pongRole,
 	"apply":      applyRole,
 	"sleeper":    sleeperRole,
+
+	"tree-replace": treeReplaceRole,
+	"tree-add":     treeAddRole,
+	"expiry-read":  expiryReadRole,
+	"expiry-watch": expiryWatchRole,
+	"computer":     computerRole,
+	"futex-pong":   futexPongRole,
+	"watch-pong":   watchPongRole,
 }
+
+var background = context.Background()
+
+func pid() int { return os.Getpid() }
 
 // received carries the lines that the show sends to this role.
 var received = make(chan string, 1024)
