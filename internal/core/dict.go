@@ -93,6 +93,7 @@ type Dict struct {
 	foldWatch, mergeWatch watch
 	expiryWatch           watch // of the expirer, under its flag
 
+	ground  [16]atomic.Pointer[ground] // of the dictionaries that were written to, by their numbers
 	waiters waiters
 	ending  context.Context // done when the handle is being closed
 	end     context.CancelFunc

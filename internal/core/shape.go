@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"math"
+	"strings"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/replica"
@@ -24,13 +25,23 @@ type shape struct {
 var anyShape = shape{decided: math.MaxUint64}
 
 // shapeOf is the shape of a record that changes one key, which holds a dictionary now
-// if nested.
+// if nested. The key need only live as long as the call.
 func (d *Dict) shapeOf(k replica.Key) (sh shape, nested bool, err error) {
-	if d.control.work.structure.Load() == 0 {
+	word := d.control.work.structure.Load()
+	if word == 0 {
 		return shape{}, false, nil
 	}
 	if hidden(k.Dict) {
 		return anyShape, false, nil
+	}
+	known := d.ground[k.Dict%uint64(len(d.ground))].Load()
+	if known == nil || known.dict != k.Dict || known.word != word {
+		if known, err = d.survey(k.Dict, word); err != nil {
+			return shape{}, false, err
+		}
+	}
+	if !known.nests {
+		return shape{decided: known.decided}, false, nil
 	}
 	s, err := d.Sync()
 	for err == nil {
@@ -45,20 +56,52 @@ func (d *Dict) shapeOf(k replica.Key) (sh shape, nested bool, err error) {
 	return shape{}, false, err
 }
 
+// ground is what is known of a living dictionary as long as the tree does not change.
+type ground struct {
+	dict    uint64
+	word    uint64 // structure in the control segment when it was found out
+	decided uint64 // the position as of which
+	nests   bool   // others hang from it
+}
+
+// survey finds out what ground a dictionary is. It is kept for others to find, unless
+// the record that word was stored for may still come.
+func (d *Dict) survey(dict, word uint64) (*ground, error) {
+	s, err := d.Sync()
+	for err == nil {
+		p := s.Applied()
+		n, listed, e := d.nodeAt(s, dict, p)
+		switch {
+		case e == errBehind:
+			s, err = d.state()
+			continue
+		case e != nil:
+			return nil, e
+		case !listed && dict >= FirstNested:
+			return nil, d.goneDict(dict)
+		}
+		g := &ground{dict: dict, word: word, decided: p, nests: n.children > 0}
+		if p >= word {
+			d.ground[dict%uint64(len(d.ground))].Store(g)
+		}
+		return g, nil
+	}
+	return nil, err
+}
+
 // hidden reports whether a dictionary is one of the library's own.
 func hidden(dict uint64) bool { return dict > 0 && dict < FirstNested }
 
-// nestedNow reports whether a key of a living dictionary holds a dictionary.
+// nestedNow reports whether a key holds a dictionary.
 func (d *Dict) nestedNow(s *replica.State, k replica.Key, p uint64) (bool, error) {
-	n, listed, err := d.nodeAt(s, k.Dict, p)
-	switch {
-	case err != nil:
-		return false, err
-	case !listed && k.Dict >= FirstNested:
-		return false, d.goneDict(k.Dict)
-	case n.children == 0:
+	v, r := s.Find(k, p)
+	switch r {
+	case replica.Found:
+		return v.IsNested(), nil
+	case replica.Gone:
 		return false, nil
 	}
+	k.Str = strings.Clone(k.Str) // the base may keep what it is asked for
 	v, err := d.stored(s, k, p)
 	if errors.Is(err, errs.ErrNotFound) {
 		return false, nil

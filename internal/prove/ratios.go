@@ -30,6 +30,7 @@ func ratios(r *run) {
 		keys[i] = fmt.Sprintf("key-%d", i)
 	}
 	c := &comparison{d: d, plain: plain, keys: keys, values: values, n: r.scaled(1_000_000, 300_000)}
+	c.beside(r)
 	rounds := r.scaled(15, 7)
 	for n := range rounds {
 		r.progress("round %d of %d", n+1, rounds)
@@ -38,6 +39,8 @@ func ratios(r *run) {
 	r.must(c.err)
 	r.ratio("Get / map read", median(c.get)/median(c.mapGet), 1.5, 1.3)
 	r.ratio("Peek / map read", median(c.peek)/median(c.mapGet), 1.5, 1.3)
+	r.ratio("Get of a nested dictionary / of the root", median(c.nestedGet)/median(c.get), 1.1, 1)
+	r.ratio("Get of a struct / read of a Go map of structs", median(c.structGet)/median(c.mapStruct), 1.6, 1.6)
 	r.ratio("Set / map write", median(c.set)/median(c.mapSet), 5, 4)
 	r.ratio("Replace / Set", median(c.replace)/median(c.set), 1.5, 1.5)
 	r.ratio("Add / Set", median(c.add)/median(c.set), 1.5, 1.5)
@@ -47,6 +50,8 @@ func ratios(r *run) {
 		mean(c.mapGet), mean(c.get), mean(c.peek), mean(c.mapSet), mean(c.set))
 	r.allocations("Get", 0, c.allocations(c.doGet))
 	r.allocations("Peek", 0, c.allocations(c.doPeek))
+	r.allocations("Get of a nested dictionary", 0, c.allocations(c.doNestedGet))
+	r.allocations("Get of a struct", 0, c.allocations(c.doStructGet))
 	r.allocations("Set", 1, c.allocations(c.doSet))
 	r.allocations("Replace", 1, c.allocations(c.doReplace))
 	r.allocations("Add", 1, c.allocations(c.doAdd))
@@ -69,7 +74,38 @@ type comparison struct {
 	err    error
 	sink   any
 
+	lastStruct measurement
+
+	nested       *ultradict.Dict
+	structs      *ultradict.Map[string, measurement]
+	plainStructs map[string]measurement
+
 	mapGet, get, peek, mapSet, set, replace, add []float64
+	nestedGet, structGet, mapStruct              []float64
+}
+
+// measurement is a struct as programs store it.
+type measurement struct {
+	Name     string
+	Count    int
+	Sum, Max float64
+	Seen     bool
+}
+
+// beside prepares a nested dictionary and one of structs with the same keys.
+func (c *comparison) beside(r *run) {
+	var err error
+	c.nested, err = r.dict("nesting").Dict("nested")
+	r.must(err)
+	c.structs, err = ultradict.OpenMap[string, measurement]("structs", r.options()...)
+	opened(r, c.structs, err)
+	c.plainStructs = map[string]measurement{}
+	for i, key := range c.keys {
+		m := measurement{Name: "sensor " + key, Count: i, Sum: float64(i), Max: 7, Seen: true}
+		r.must(c.nested.Set(key, c.values[i]))
+		r.must(c.structs.Set(key, m))
+		c.plainStructs[key] = m
+	}
 }
 
 // round measures everything once, one after the other, so that a slow moment
@@ -78,6 +114,9 @@ func (c *comparison) round() {
 	c.measure(&c.mapGet, c.doMapGet)
 	c.measure(&c.get, c.doGet)
 	c.measure(&c.peek, c.doPeek)
+	c.measure(&c.nestedGet, c.doNestedGet)
+	c.measure(&c.mapStruct, c.doMapStruct)
+	c.measure(&c.structGet, c.doStructGet)
 	c.measure(&c.mapSet, c.doMapSet)
 	c.measure(&c.set, c.doSet)
 	c.measure(&c.replace, c.doReplace)
@@ -147,6 +186,48 @@ func (c *comparison) doPeek(n int) {
 		}
 	}
 	c.sink = v
+}
+
+func (c *comparison) doNestedGet(n int) {
+	i := 0
+	var v any
+	var err error
+	for range n {
+		if i++; i == compared {
+			i = 0
+		}
+		if v, err = c.nested.Get(c.keys[i]); err != nil {
+			c.err = err
+		}
+	}
+	c.sink = v
+}
+
+func (c *comparison) doMapStruct(n int) {
+	i := 0
+	var v measurement
+	for range n {
+		if i++; i == compared {
+			i = 0
+		}
+		v = c.plainStructs[c.keys[i]]
+	}
+	c.lastStruct = v
+}
+
+func (c *comparison) doStructGet(n int) {
+	i := 0
+	var v measurement
+	var err error
+	for range n {
+		if i++; i == compared {
+			i = 0
+		}
+		if v, err = c.structs.Get(c.keys[i]); err != nil {
+			c.err = err
+		}
+	}
+	c.lastStruct = v
 }
 
 func (c *comparison) doMapSet(n int) {
