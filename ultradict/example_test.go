@@ -413,3 +413,82 @@ func ExampleRange() {
 	// ben 7 <nil>
 	// bob 41 <nil>
 }
+
+func ExampleMap_Dict() {
+	dir, remove := own()
+	defer remove()
+	d, err := ultradict.Open("robots", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer d.Close()
+	arm, err := d.Dict("robot 7", "arm") // makes what is missing
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := arm.Set("angle", 30); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ultradict.Plain(d))
+
+	// It is gone with what it hangs from.
+	_, _ = d.Delete("robot 7")
+	err = arm.Set("angle", 45)
+	fmt.Println(errors.Is(err, ultradict.ErrRemoved))
+	// Output:
+	// map[robot 7:map[arm:map[angle:30]]] <nil>
+	// true
+}
+
+// Namespaces are nested dictionaries, and a note stands beside the value that it is about.
+func Example_namespacesAndNotes() {
+	dir, remove := own()
+	defer remove()
+	brain, err := ultradict.Open("brain", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer brain.Close()
+	learn := func(namespace, name string, v any, note string) error {
+		return brain.Update(context.Background(), func(tx *ultradict.DictTx) error {
+			values, err := tx.Dict(namespace, "values")
+			if err != nil {
+				return err
+			}
+			notes, err := tx.Dict(namespace, "notes")
+			if err != nil {
+				return err
+			}
+			return errors.Join(values.Set(name, v), notes.Set(name, note))
+		})
+	}
+	fmt.Println(learn("physics", "c", 299792458, "metres a second"))
+	notes, err := brain.Dict("physics", "notes")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(notes.Get("c"))
+	// Output:
+	// <nil>
+	// metres a second <nil>
+}
+
+func ExampleMap_AddInit() {
+	dir, remove := own()
+	defer remove()
+	hits, err := ultradict.OpenMap[string, int]("hits", dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hits.Close()
+	for range 4 {
+		// At most three a minute of one client, whichever process is asked.
+		n, err := hits.AddInit("client 7", 1, 0, time.Minute)
+		fmt.Println(n <= 3, err)
+	}
+	// Output:
+	// true <nil>
+	// true <nil>
+	// true <nil>
+	// false <nil>
+}
