@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/ultradict/go/ultradict"
 )
