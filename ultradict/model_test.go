@@ -20,6 +20,7 @@ import (
 type known struct {
 	value             any // as it comes back
 	revision, created uint64
+	expires           bool // in an hour
 }
 
 // world is a dictionary with two handles, and the plain map that it should be.
@@ -137,7 +138,7 @@ func (w *world) stored(key string, v any, revision uint64) {
 	if old, ok := w.model[key]; ok {
 		created = old.created
 	}
-	w.model[key] = known{v, revision, created}
+	w.model[key] = known{v, revision, created, false}
 }
 
 func (w *world) step() {
@@ -149,6 +150,8 @@ func (w *world) step() {
 		in, out := w.value()
 		require.NoError(w, d.Set(key, in))
 		w.stored(key, out, w.revision(d))
+	case n < 380:
+		w.expiry(d, key)
 	case n < 450:
 		existed, err := d.Delete(key)
 		require.NoError(w, err)
@@ -204,6 +207,46 @@ func (w *world) step() {
 	case n < 969:
 		w.view(d)
 	}
+}
+
+// expiry does something about the time that a key has left, which is never up here.
+func (w *world) expiry(d *ultradict.Dict, key string) {
+	old, present := w.model[key]
+	switch w.IntN(4) {
+	case 0:
+		in, out := w.value()
+		require.NoError(w, d.SetWithTTL(key, in, time.Hour))
+		w.stored(key, out, w.revision(d))
+	case 1:
+		ok, err := d.Expire(key, time.Hour)
+		require.NoError(w, err)
+		require.Equal(w, present, ok)
+		if !present {
+			return
+		}
+		w.stored(key, old.value, w.revision(d))
+	case 2:
+		had, err := d.Persist(key)
+		require.NoError(w, err)
+		require.Equal(w, old.expires, had)
+		if had {
+			w.stored(key, old.value, w.revision(d))
+		}
+		return
+	case 3:
+		ttl, err := d.TTL(key)
+		if !present {
+			require.Equal(w, ultradict.ErrNotFound, err)
+			return
+		}
+		require.NoError(w, err)
+		require.Equal(w, old.expires, ttl > 0)
+		require.LessOrEqual(w, ttl, time.Hour)
+		return
+	}
+	now := w.model[key]
+	now.expires = true
+	w.model[key] = now
 }
 
 // conditional does a write that depends on what is there.
@@ -270,6 +313,9 @@ func (w *world) conditional(d *ultradict.Dict, key string) {
 		require.NoError(w, err)
 		require.Equal(w, n+3, sum)
 		w.stored(key, n+3, w.revision(d))
+		now := w.model[key]
+		now.expires = old.expires
+		w.model[key] = now
 	}
 }
 
