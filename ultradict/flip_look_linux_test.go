@@ -87,6 +87,9 @@ func (l *look) answered(k string, v any, err error) {
 		l.keep(fmt.Sprintf("%q is absent", k), func(s map[string]any) bool { _, ok := s[k]; return !ok })
 		return
 	}
+	if d, ok := v.(*ultradict.Dict); ok {
+		v, err = ultradict.Plain(d)
+	}
 	if !l.typed(err) {
 		return
 	}

@@ -60,6 +60,12 @@ func flipTemplate(t *testing.T, dir string) map[string][]byte {
 		set(fmt.Sprint("k", i), flipValue(i, "layer"))
 	}
 	set("big", strings.Repeat("b", 600))
+	require.NoError(t, d.SetWithTTL("timed", "layer", time.Hour))
+	state["timed"] = "layer"
+	nest, err := d.Dict("nest")
+	require.NoError(t, err)
+	require.NoError(t, nest.Set("in", "layer"))
+	state["nest"] = map[string]any{"in": "layer"}
 	rollover()
 	for i := range 3 {
 		_, err := d.Delete(fmt.Sprint("k", i))
@@ -81,6 +87,8 @@ func flipTemplate(t *testing.T, dir string) map[string][]byte {
 	require.NoError(t, d.Update(t.Context(), func(tx *ultradict.Tx[string, any]) error {
 		return errors.Join(tx.Set("tx1", "one"), tx.Set("tx2", 2))
 	}))
+	require.NoError(t, d.SetWithTTL("late", "stream", time.Hour))
+	require.NoError(t, nest.Set("in", "stream"))
 	s, err := d.Status()
 	require.NoError(t, err)
 	require.Len(t, s.Layers, 3)
@@ -123,7 +131,7 @@ const anyChurn = "some churn"
 func flipHistory() []map[string]any {
 	state := map[string]any{
 		"big": strings.Repeat("b", 600), "list": []any{int64(1), "two", nil, 3.5}, "churn": anyChurn,
-		"k3": flipValue(3, "delta"),
+		"k3": flipValue(3, "delta"), "timed": "layer", "nest": map[string]any{"in": "layer"},
 	}
 	for i := 4; i < 12; i++ {
 		state[fmt.Sprint("k", i)] = flipValue(i, "layer")
@@ -136,6 +144,8 @@ func flipHistory() []map[string]any {
 		func() { delete(state, "k5") },
 		func() { state["large"] = strings.Repeat("l", 600) },
 		func() { state["tx1"], state["tx2"] = "one", int64(2) },
+		func() { state["late"] = "stream" },
+		func() { state["nest"] = map[string]any{"in": "stream"} },
 	} {
 		change()
 		history = append(history, maps.Clone(state))
@@ -146,6 +156,7 @@ func flipHistory() []map[string]any {
 // flipKeys are all keys that are there, were there once, or never.
 var flipKeys = []string{
 	"big", "list", "k3", "k4", "k5", "k6", "k7", "k8", "k9", "k10", "k11", "fresh", "large", "tx1", "tx2",
+	"timed", "late", "nest",
 	"churn", "cleared0", "cleared3", "k0", "k1", "k2", "never", "",
 }
 
