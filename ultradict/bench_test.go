@@ -172,3 +172,54 @@ func BenchmarkLen(b *testing.B) {
 		}
 	}
 }
+
+type measured struct {
+	Name     string
+	Count    int
+	Sum, Max float64
+	Seen     bool
+}
+
+func BenchmarkGetStruct(b *testing.B) {
+	m, err := ultradict.OpenMap[string, measured]("structs", ultradict.WithDir(memoryDir(b)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = fmt.Sprint("key-", i)
+		if err := m.Set(keys[i], measured{Name: keys[i], Count: i}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	sum := 0
+	i := 0
+	for b.Loop() {
+		if i++; i == len(keys) {
+			i = 0
+		}
+		v, err := m.Get(keys[i])
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += v.Count
+	}
+}
+
+func BenchmarkGoMapGetStruct(b *testing.B) {
+	m := map[string]measured{}
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = fmt.Sprint("key-", i)
+		m[keys[i]] = measured{Name: keys[i], Count: i}
+	}
+	sum := 0
+	i := 0
+	for b.Loop() {
+		if i++; i == len(keys) {
+			i = 0
+		}
+		sum += m[keys[i]].Count
+	}
+}

@@ -24,6 +24,7 @@ type Map[K comparable, V any] struct {
 	keys    *value.Keys[K]
 	values  *values[V]
 	reader  core.Reader
+	beside  replica.Beside[V]
 }
 
 // number is that of the dictionary.
@@ -52,7 +53,11 @@ func (m *Map[K, V]) Get(key K) (V, error) {
 	if m.strings {
 		v, err := m.d.Get(replica.Key{Dict: m.number(), Str: stringOf(&key)}, &m.reader)
 		if err == nil {
-			if x, ok := v.Value(); ok {
+			if m.beside.Usable() {
+				if p := m.beside.Value(v); p != nil {
+					return *p, nil
+				}
+			} else if x, ok := v.Value(); ok {
 				if t, ok := x.(V); ok {
 					return t, nil
 				}
@@ -73,7 +78,11 @@ func (m *Map[K, V]) Peek(key K) (V, error) {
 	if m.strings {
 		v, err := m.d.Peek(replica.Key{Dict: m.number(), Str: stringOf(&key)}, &m.reader)
 		if err == nil {
-			if x, ok := v.Value(); ok {
+			if m.beside.Usable() {
+				if p := m.beside.Value(v); p != nil {
+					return *p, nil
+				}
+			} else if x, ok := v.Value(); ok {
 				if t, ok := x.(V); ok {
 					return t, nil
 				}

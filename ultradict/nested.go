@@ -19,7 +19,7 @@ type DictTx = Tx[string, any]
 type DictView = View[string, any]
 
 func newMap[K comparable, V any](d *core.Dict, id uint64, keys *value.Keys[K], vals *values[V]) *Map[K, V] {
-	m := &Map[K, V]{d: d, nested: id != 0, strings: keys.IsString(), keys: keys, values: vals}
+	m := &Map[K, V]{d: d, nested: id != 0, strings: keys.IsString(), keys: keys, values: vals, beside: vals.beside}
 	m.id.Store(id)
 	m.reader = core.Reader{Values: vals, Form: replica.Plain}
 	if m.nested && !vals.dynamic {

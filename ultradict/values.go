@@ -13,6 +13,7 @@ type values[V any] struct {
 	dynamic bool
 	number  bool // V is a boolean, an integer or a floating-point type
 	box     replica.Box[V]
+	beside  replica.Beside[V]
 }
 
 var (
@@ -27,7 +28,7 @@ func newValues[V any]() (*values[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &values[V]{codec: codec, dynamic: codec.Dynamic()}
+	v := &values[V]{codec: codec, dynamic: codec.Dynamic(), beside: replica.NewBeside[V]()}
 	switch k := reflect.TypeFor[V]().Kind(); {
 	case k == reflect.Bool, k >= reflect.Int && k <= reflect.Float64 && k != reflect.Uintptr:
 		v.number, v.box = true, replica.NewBox[V]()
@@ -85,8 +86,14 @@ func (v *values[V]) kept(raw []byte, x V) *replica.Version {
 	return replica.Encoded(0, string(raw))
 }
 
-// Decode implements [core.Values].
-func (v *values[V]) Decode(raw string) (any, error) {
+// Decoded implements [core.Values].
+func (v *values[V]) Decoded(ver *replica.Version, raw string, as replica.Form) (*replica.Version, error) {
 	value, err := v.codec.Decode([]byte(raw))
-	return value, err
+	if err != nil {
+		return nil, err
+	}
+	if v.beside.Usable() {
+		return v.beside.With(ver, value, as), nil
+	}
+	return ver.With(value, as), nil
 }

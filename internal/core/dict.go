@@ -25,8 +25,8 @@ type Values interface {
 	// the length of the call. Numbers are decoded at once. It is asked for the
 	// root dictionary only.
 	Version(revision uint64, raw []byte) *replica.Version
-	// Decode decodes a value.
-	Decode(raw string) (any, error)
+	// Decoded returns a version of a value with that decoded.
+	Decoded(v *replica.Version, raw string, as replica.Form) (*replica.Version, error)
 }
 
 // Reader is how a handle wants values to be decoded.

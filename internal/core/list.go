@@ -104,4 +104,6 @@ type undecoded struct{}
 func (undecoded) Version(revision uint64, raw []byte) *replica.Version {
 	return replica.Encoded(revision, string(raw))
 }
-func (undecoded) Decode(raw string) (any, error) { return raw, nil }
+func (undecoded) Decoded(v *replica.Version, raw string, as replica.Form) (*replica.Version, error) {
+	return v.With(raw, as), nil
+}

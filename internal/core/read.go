@@ -145,11 +145,11 @@ func (d *Dict) decode(s *replica.State, k replica.Key, v *replica.Version, as *R
 	if err != nil {
 		return nil, err
 	}
-	value, err := as.Values.Decode(raw)
+	decoded, err := as.Values.Decoded(v, raw, as.Form)
 	if err != nil {
 		return nil, err
 	}
-	return s.Keep(k, v, value, as.Form), nil
+	return s.Keep(k, v, decoded), nil
 }
 
 // Raw is the encoded value of a version, read from its body where it has one.

@@ -154,7 +154,7 @@ func (w *world) check(s *State, k Key, p uint64) {
 		return
 	}
 	require.Equal(w, want.value, v.Raw())
-	d := s.Keep(k, v, want.value, Plain)
+	d := s.Keep(k, v, v.With(want.value, Plain))
 	value, ok := d.Value()
 	require.True(w, ok)
 	require.Equal(w, want.value, value)

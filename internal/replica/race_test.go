@@ -189,6 +189,6 @@ func lookUp(s *State, k Key, p uint64) (uint64, bool) {
 	if err != nil {
 		return 0, true
 	}
-	s.Keep(k, v, n, Plain)
+	s.Keep(k, v, v.With(n, Plain))
 	return n, true
 }

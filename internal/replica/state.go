@@ -163,10 +163,9 @@ func (s *State) grow() bool {
 	return true
 }
 
-// Keep replaces version v of a key by one with its value decoded, where v is
-// still the newest, and returns the decoded one. So a value is decoded once.
-func (s *State) Keep(k Key, v *Version, value any, as Form) *Version {
-	d := v.decodedCopy(value, as)
+// Keep replaces version v of a key by d, the same with its value decoded, where v is
+// still the newest, and returns d. So a value is decoded once.
+func (s *State) Keep(k Key, v, d *Version) *Version {
 	if c, newest := s.over.Load().cell(k); newest == v {
 		c.CompareAndSwap(v, d)
 	}

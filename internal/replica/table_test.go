@@ -121,7 +121,7 @@ func TestNames(t *testing.T) {
 		require.EqualValues(t, 24, v.Revision)
 		require.Same(t, m, v.name)
 		require.Same(t, m, v.prev.Load().name)
-		require.Same(t, m, s.Keep(want, v, "more", Plain).name)
+		require.Same(t, m, s.Keep(want, v, v.With("more", Plain)).name)
 		require.Same(t, m, rebase.over.get(want).name)
 		require.Equal(t, []Key{want}, r.counts[3].pending)
 		require.Equal(t, want, m.key())

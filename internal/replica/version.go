@@ -164,10 +164,17 @@ func (v *Version) IsExternal() bool { return v.meta&external != 0 }
 // live reports whether the version is a value.
 func (v *Version) live() bool { return v.meta&tombstone == 0 }
 
-// decodedCopy is v with its value decoded. The encoded form is kept: whoever
+// With is v with its value decoded. The encoded form is kept: whoever
 // wants a copy of its own decodes it again.
-func (v *Version) decodedCopy(value any, as Form) *Version {
-	c := &Version{Revision: v.Revision, name: v.name, value: value, meta: v.meta&^typed | uint64(as), data: v.data, n: v.n}
-	c.link(v.prev.Load())
+func (v *Version) With(value any, as Form) *Version {
+	c := &Version{}
+	c.become(v, as)
+	c.value = value
 	return c
+}
+
+// become makes c, which nobody can reach yet, what v is, but for the value.
+func (c *Version) become(v *Version, as Form) {
+	c.Revision, c.name, c.meta, c.data, c.n = v.Revision, v.name, v.meta&^typed|uint64(as), v.data, v.n
+	c.link(v.prev.Load())
 }
