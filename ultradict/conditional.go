@@ -153,13 +153,14 @@ func (m *Map[K, V]) add(key K, delta, initial, deadline int64) (sum int64, err e
 		if sum = now + delta; (sum > now) != (delta > 0) && delta != 0 {
 			return core.Change{}, m.overflow(key, now, delta)
 		}
-		buf.Value = value.AppendInt(buf.Value[:0], sum)
-		var v V
-		if !m.values.dynamic { // an any takes every int64, and to decode it would allocate
-			if v, err = m.values.codec.Decode(buf.Value); err != nil {
-				return core.Change{}, m.overflow(key, now, delta)
-			}
+		raw, v, fits, err := m.values.appendInt(buf.Value[:0], sum)
+		if !fits {
+			return core.Change{}, m.overflow(key, now, delta)
 		}
+		if err != nil {
+			return core.Change{}, unencodable(key, err)
+		}
+		buf.Value = raw
 		return core.Change{Kind: record.Put, Value: buf.Value, Kept: m.kept(buf.Value, v), Deadline: until}, nil
 	})
 	if err != nil {
@@ -189,6 +190,8 @@ func (m *Map[K, V]) integer(key K, v *replica.Version, absent int64) (int64, err
 			return 0, fmt.Errorf("%d, which key %q holds, is not an int64: %w", n.Uint(), fmt.Sprint(key), ErrOverflow)
 		}
 		return int64(n.Uint()), nil
+	case !m.values.native:
+		return m.foreignInteger(key, v, x)
 	}
 	return 0, &TypeError{Key: key, Want: "an integer", Reason: fmt.Sprintf("it is %T", x)}
 }

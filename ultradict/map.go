@@ -20,6 +20,7 @@ type Map[K comparable, V any] struct {
 	d       *core.Dict
 	id      atomic.Uint64 // 0: the root dictionary; else see Close
 	strings bool          // K is a string type
+	small   bool          // and small values are encoded by AppendSmall
 	nested  bool          // this is a handle of a nested dictionary, or was
 	keys    *value.Keys[K]
 	values  *values[V]
@@ -32,7 +33,8 @@ func (m *Map[K, V]) number() uint64 { return m.id.Load() }
 
 // Dict is a dictionary of dynamic values. What is stored comes back as nil,
 // bool, int64 (uint64 above its range), float64, string, []byte, time.Time,
-// []any or map[string]any, in every process alike.
+// []any or map[string]any, in every process alike; with [WithCodec], as what the
+// codec makes of it.
 type Dict = Map[string, any]
 
 // key is the look-up form of a key. It must not outlive buf and *key.
@@ -181,7 +183,7 @@ func (m *Map[K, V]) Set(key K, v V) error {
 	if err := m.keys.Check(key); err != nil {
 		return unencodable(key, err)
 	}
-	if m.strings {
+	if m.small {
 		// What most calls are: without a buffer but the stack.
 		var room [smallValue]byte
 		if raw, ok := value.AppendSmall(room[:0], v); ok {
@@ -275,7 +277,7 @@ func (m *Map[K, V]) Close() error {
 func unencodable[K any](key K, err error) error {
 	var u *value.Unencodable
 	if errors.As(err, &u) {
-		return &EncodeError{Key: key, Reason: u.Reason}
+		return &EncodeError{Key: key, Reason: u.Reason, Err: u.Err}
 	}
 	return err
 }

@@ -19,7 +19,7 @@ type DictTx = Tx[string, any]
 type DictView = View[string, any]
 
 func newMap[K comparable, V any](d *core.Dict, id uint64, keys *value.Keys[K], vals *values[V]) *Map[K, V] {
-	m := &Map[K, V]{d: d, nested: id != 0, strings: keys.IsString(), keys: keys, values: vals, beside: vals.beside}
+	m := &Map[K, V]{d: d, nested: id != 0, strings: keys.IsString(), small: keys.IsString() && vals.native, keys: keys, values: vals, beside: vals.beside}
 	m.id.Store(id)
 	m.reader = core.Reader{Values: vals, Form: replica.Plain}
 	if m.nested && !vals.dynamic {
@@ -29,20 +29,20 @@ func newMap[K comparable, V any](d *core.Dict, id uint64, keys *value.Keys[K], v
 }
 
 // nestedMap is a handle of a nested dictionary whose keys are of K's kind.
-func nestedMap[K comparable, V any](d *core.Dict, id uint64) (*Map[K, V], error) {
-	keys, vals, err := types[K, V]()
+func nestedMap[K comparable, V any](d *core.Dict, id uint64, codec *userCodec) (*Map[K, V], error) {
+	keys, vals, err := types[K, V](codec)
 	if err != nil {
 		return nil, err
 	}
 	return newMap(d, id, keys, vals), nil
 }
 
-func types[K comparable, V any]() (*value.Keys[K], *values[V], error) {
+func types[K comparable, V any](codec *userCodec) (*value.Keys[K], *values[V], error) {
 	keys, err := value.NewKeys[K]()
 	if err != nil {
 		return nil, nil, fmt.Errorf("key type: %w: %w", err, ErrInvalidOption)
 	}
-	vals, err := newValues[V]()
+	vals, err := newValues[V](codec)
 	if err != nil {
 		return nil, nil, fmt.Errorf("value type: %w: %w", err, ErrInvalidOption)
 	}
@@ -77,7 +77,7 @@ func (m *Map[K, V]) noDict() error {
 // Handles of different types may share a nested dictionary, but for the kind of its
 // keys, which is that of whoever made it: [ErrInvalidOption] if it is another.
 func Nested[K comparable, V any](d *Dict, path ...string) (*Map[K, V], error) {
-	m, err := nestedMap[K, V](d.d, 0)
+	m, err := nestedMap[K, V](d.d, 0, d.values.user)
 	if err == nil {
 		err = checkPath(path)
 	}
@@ -137,7 +137,7 @@ func TxNested[K comparable, V any](tx *DictTx, path ...string) (*Tx[K, V], error
 	if err := tx.usable(); err != nil {
 		return nil, err
 	}
-	keys, vals, err := types[K, V]()
+	keys, vals, err := types[K, V](tx.m.values.user)
 	if err == nil {
 		err = checkPath(path)
 	}
@@ -166,7 +166,7 @@ func ViewNested[K comparable, V any](v *DictView, path ...string) (*View[K, V], 
 	if v.done {
 		return nil, ErrTxDone
 	}
-	keys, vals, err := types[K, V]()
+	keys, vals, err := types[K, V](v.m.values.user)
 	if err == nil {
 		err = checkPath(path)
 	}
@@ -228,7 +228,7 @@ func (m *Map[K, V]) plainValue(v *core.View, key string, ver *replica.Version) (
 	if kind != core.StringKeys {
 		return nil, &TypeError{Key: key, Want: "a Dict", Reason: "it is a nested dictionary with keys of kind " + kind}
 	}
-	below, err := nestedMap[string, any](m.d, id)
+	below, err := nestedMap[string, any](m.d, id, m.values.user)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func (m *Map[K, V]) dictionary(key K, ver *replica.Version) (V, error) {
 	if !m.values.dynamic {
 		return v, &TypeError{Key: key, Want: reflect.TypeFor[V]().String(), Reason: "it is a nested dictionary"}
 	}
-	d, err := nestedMap[string, any](m.d, id)
+	d, err := nestedMap[string, any](m.d, id, m.values.user)
 	if err == nil {
 		v = any(d).(V)
 	}
@@ -318,7 +318,7 @@ func (m *Map[K, V]) putTree(t *core.Tx, k replica.Key, tree map[string]any, dept
 	if err != nil {
 		return err
 	}
-	d, err := nestedMap[string, any](m.d, id)
+	d, err := nestedMap[string, any](m.d, id, m.values.user)
 	if err != nil {
 		return err
 	}

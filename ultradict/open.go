@@ -8,9 +8,6 @@ import (
 	"github.com/ultradict/go/internal/core"
 )
 
-// codec is how values are encoded: CBOR, RFC 8949; part of the format.
-const codec = "cbor"
-
 // Open opens the dictionary of a name, and creates it where it does not exist.
 // Names have 1 to 200 bytes, no slash, no control character and no leading dot.
 // All processes of the user that open a name have the same dictionary, until
@@ -29,19 +26,21 @@ func Open(name string, opts ...Option) (*Dict, error) { return OpenMap[string, a
 // would never be found, and 0 and −0 are equal but not the same. All handles of
 // a dictionary must agree about the kind of its keys, such as "string" or
 // "int"; values are encoded alike whatever V is, and one that does not fit V is
-// a *[TypeError] when it is read.
+// a *[TypeError] when it is read. How they are encoded, CBOR or otherwise, must
+// be agreed about as well, see [WithCodec].
 //
 // Errors: as [Open].
 func OpenMap[K comparable, V any](name string, opts ...Option) (*Map[K, V], error) {
-	cfg, err := configure(opts)
+	o, err := gather(opts)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", name, err)
 	}
-	keys, vals, err := types[K, V]()
+	keys, vals, err := types[K, V](o.codec)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", name, err)
 	}
-	cfg.KeyKind, cfg.Codec, cfg.Values = keys.Kind(), codec, vals
+	cfg := o.Config
+	cfg.KeyKind, cfg.Codec, cfg.Values = keys.Kind(), o.codec.name(), vals
 	d, err := core.Open(name, cfg)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type options struct {
 	core.Config
 	create, attach bool
 	check          core.CheckOptions
+	codec          *userCodec // nil: CBOR
 	problems       []error
 }
 

@@ -9,11 +9,23 @@ import (
 
 // values decodes what a handle of type V finds in the dictionary.
 type values[V any] struct {
-	codec   *value.Codec[V]
+	codec   encoding[V]
+	user    *userCodec // nil: CBOR
+	native  bool       // likewise
 	dynamic bool
-	number  bool // V is a boolean, an integer or a floating-point type
+	number  bool // native, and V is a boolean, an integer or a floating-point type
 	box     replica.Box[V]
 	beside  replica.Beside[V]
+}
+
+// encoding is what turns a V into the bytes that are stored, and back: a
+// [value.Codec], which says what its methods promise, or a [foreign].
+type encoding[V any] interface {
+	Append(dst []byte, v V) ([]byte, error)
+	Decode(raw []byte) (V, error)
+	Keep(v V) (kept V, ok bool)
+	PointerFree() bool
+	Dynamic() bool
 }
 
 var (
@@ -23,12 +35,17 @@ var (
 	boxBool  = replica.NewBox[bool]()
 )
 
-func newValues[V any]() (*values[V], error) {
+// newValues returns the values of a handle, for CBOR where codec is nil.
+func newValues[V any](user *userCodec) (*values[V], error) {
+	if user != nil {
+		f := &foreign[V]{user}
+		return &values[V]{codec: f, user: user, dynamic: f.Dynamic()}, nil
+	}
 	codec, err := value.NewCodec[V]()
 	if err != nil {
 		return nil, err
 	}
-	v := &values[V]{codec: codec, dynamic: codec.Dynamic(), beside: replica.NewBeside[V]()}
+	v := &values[V]{codec: codec, native: true, dynamic: codec.Dynamic(), beside: replica.NewBeside[V]()}
 	switch k := reflect.TypeFor[V]().Kind(); {
 	case k == reflect.Bool, k >= reflect.Int && k <= reflect.Float64 && k != reflect.Uintptr:
 		v.number, v.box = true, replica.NewBox[V]()
@@ -40,7 +57,7 @@ func newValues[V any]() (*values[V], error) {
 // they could be kept encoded; everything else when somebody asks.
 func (v *values[V]) Version(revision uint64, raw []byte) *replica.Version {
 	switch {
-	case v.dynamic:
+	case v.dynamic && v.native:
 		if n := numeral(revision, raw); n != nil {
 			return n
 		}
@@ -75,7 +92,7 @@ func (v *values[V]) kept(raw []byte, x V) *replica.Version {
 	switch {
 	case v.number && v.codec.PointerFree():
 		return v.box.Decoded(0, x)
-	case v.dynamic:
+	case v.dynamic && v.native:
 		if n := numeral(0, raw); n != nil {
 			return n
 		}

@@ -78,6 +78,7 @@ type TypeError struct {
 	Key    any    // the key; nil where the value did not come from a dictionary
 	Want   string // the Go type asked for
 	Reason string // what is stored instead, or why it does not fit
+	Err    error  // what a codec of the user's own returned, nil otherwise
 }
 
 func (e *TypeError) Error() string {
@@ -86,6 +87,9 @@ func (e *TypeError) Error() string {
 	}
 	return fmt.Sprintf("ultradict: value of key %q is not %s: %s", fmt.Sprint(e.Key), e.Want, e.Reason)
 }
+
+// Unwrap returns Err.
+func (e *TypeError) Unwrap() error { return e.Err }
 
 // Is reports whether target is a *TypeError.
 func (e *TypeError) Is(target error) bool {
@@ -96,13 +100,17 @@ func (e *TypeError) Is(target error) bool {
 // EncodeError says that a key or a value cannot be stored, because it could
 // not be read back. Nothing was changed.
 type EncodeError struct {
-	Key    any // the key under which it was to be stored
-	Reason string
+	Key    any    // the key under which it was to be stored
+	Reason string // which part, and why it could not be read back
+	Err    error  // what a codec of the user's own returned, nil otherwise
 }
 
 func (e *EncodeError) Error() string {
 	return fmt.Sprintf("ultradict: cannot store value of key %q: %s", fmt.Sprint(e.Key), e.Reason)
 }
+
+// Unwrap returns Err.
+func (e *EncodeError) Unwrap() error { return e.Err }
 
 // Is reports whether target is an *EncodeError.
 func (e *EncodeError) Is(target error) bool {

@@ -30,9 +30,12 @@ const (
 // Append for a key or a value, and of [NewCodec] and [NewKeys] for a type.
 type Unencodable struct {
 	Reason string // which part, and why it could not be read back
+	Err    error  // of the codec that is not this package's, nil otherwise
 }
 
 func (e *Unencodable) Error() string { return "ultradict: cannot be stored: " + e.Reason }
+
+func (e *Unencodable) Unwrap() error { return e.Err }
 
 func refuse(format string, args ...any) error {
 	return &Unencodable{Reason: fmt.Sprintf(format, args...)}
