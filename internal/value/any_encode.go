@@ -197,7 +197,7 @@ func (e anyEncoder) other(dst []byte, v any, depth int) ([]byte, error) {
 	if err := w.value(p.root, rv, depth); err != nil {
 		return dst, err
 	}
-	out, err := appendByLibrary(dst, v)
+	out, err := appendByLibrary(dst, v, p.root)
 	if err != nil {
 		return dst, err
 	}

@@ -157,15 +157,15 @@ func TestSameBytesAsLibrary(t *testing.T) {
 		}
 		raw, err := AppendAny(nil, c.in)
 		require.NoError(t, err)
-		lib, err := appendByLibrary(nil, c.in)
+		lib, err := appendByLibrary(nil, c.in, anyNode)
 		require.NoError(t, err)
 		require.Equal(t, hex.EncodeToString(lib), hex.EncodeToString(raw), c.name)
 	}
 	for _, n := range []uint64{0, 23, 24, 255, 256, 65535, 65536, math.MaxUint32, math.MaxUint32 + 1, math.MaxUint64} {
-		lib, err := appendByLibrary(nil, n)
+		lib, err := appendByLibrary(nil, n, anyNode)
 		require.NoError(t, err)
 		require.Equal(t, lib, AppendUint(nil, n))
-		lib, err = appendByLibrary(nil, int64(^(n >> 1)))
+		lib, err = appendByLibrary(nil, int64(^(n >> 1)), anyNode)
 		require.NoError(t, err)
 		require.Equal(t, lib, AppendInt(nil, int64(^(n>>1))))
 	}

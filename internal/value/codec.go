@@ -35,8 +35,9 @@ const (
 // NewCodec returns the codec for V, or an [*Unencodable] that says which part
 // of V can never be stored: channels, functions, complex numbers, uintptr,
 // interfaces with methods, maps keyed by other than strings, numbers and
-// booleans, structs without exported fields, and types that marshal
-// themselves but do not unmarshal themselves the same way.
+// booleans, structs without exported fields, structs of which a field would
+// be lost among those that are promoted, and types that marshal themselves but
+// do not unmarshal themselves the same way.
 func NewCodec[V any]() (*Codec[V], error) {
 	t := reflect.TypeFor[V]()
 	p := planOf(t)
@@ -112,7 +113,7 @@ func (c *Codec[V]) appendByLibrary(dst []byte, v V) ([]byte, error) {
 			return dst, err
 		}
 	}
-	out, err := appendByLibrary(dst, box)
+	out, err := appendByLibrary(dst, box, root)
 	if root.has&hasCustom == 0 { // else a method of v may have kept the box
 		var none V
 		*box = none
@@ -208,7 +209,12 @@ func (c *Codec[V]) decodeByLibrary(raw []byte) (v V, err error) {
 		return v, err
 	}
 	box := new(V)
-	if err := decMode.Unmarshal(raw, box); err != nil {
+	if root.has&hasCustom == 0 {
+		err = decMode.Unmarshal(raw, box)
+	} else {
+		err = unmarshal(raw, box)
+	}
+	if err != nil {
 		if dup := (*cbor.DupMapKeyError)(nil); errors.As(err, &dup) {
 			return v, damaged("a map key stands twice: %v", err)
 		}

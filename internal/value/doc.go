@@ -34,7 +34,7 @@
 // A typed V (see [Codec]) may hold more: maps keyed by numbers, structs,
 // pointers, big.Int, and types that marshal themselves by MarshalCBOR or
 // MarshalBinary, if they unmarshal themselves the same way; their output is
-// decoded once before it is accepted. Bytes that do not fit V are an error,
+// decoded once before it is accepted, and if they panic that is an error. Bytes that do not fit V are an error,
 // never a zero or a truncated number: integers out of range, fractions for
 // integers, arrays of another length, nil for what cannot be nil.
 //
@@ -51,8 +51,8 @@
 //     Go codec; a struct that has nothing else is refused.
 //   - A struct field that the bytes do not have is zero; one that the struct does
 //     not have is ignored. Field names match exactly, letter case included.
-//   - Inside a struct that embeds others, or uses the tags keyasint or toarray,
-//     numbers are converted and arrays fitted as fxamacker/cbor does it.
+//   - A field of an embedded struct that is hidden by one of the same name nearer to
+//     the outside is not stored.
 //   - A zero time.Time inside a struct that is put in an any comes back as nil.
 //   - What a hostile item can make a typed Decode allocate is bounded by its
 //     length times the size of the largest element type of V.

@@ -1,5 +1,7 @@
 package value
 
+import "fmt"
+
 // A value that another codec has encoded is stored as one CBOR byte string, so that
 // all that is stored is one item, whoever made it: empty bytes are told from none, and
 // what belongs to the library itself can never be what a codec of the user's made.
@@ -28,4 +30,22 @@ func Foreign(raw []byte) ([]byte, error) {
 		return nil, trailing(int(rest - h.arg))
 	}
 	return raw[h.size:len(raw):len(raw)], nil
+}
+
+// Recovered calls fn, and returns what it panics with as an error: fn is code of the
+// user's that reads bytes, which may be anybody's and must not end the process.
+func Recovered(fn func() error) (err error) {
+	defer recovered(&err)
+	return fn()
+}
+
+// recovered is deferred by what calls such code.
+func recovered(err *error) {
+	switch p := recover().(type) {
+	case nil:
+	case error:
+		*err = fmt.Errorf("it panicked: %w", p)
+	default:
+		*err = fmt.Errorf("it panicked: %v", p)
+	}
 }

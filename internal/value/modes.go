@@ -52,11 +52,16 @@ func must[M any](m M, err error) M {
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // appendByLibrary appends what the library makes of v, a value or a pointer
-// to one. When it fails, dst is returned as it was.
-func appendByLibrary(dst []byte, v any) ([]byte, error) {
+// to one, of which n is the type. When it fails, dst is returned as it was.
+func appendByLibrary(dst []byte, v any, n *node) ([]byte, error) {
 	b := buffers.Get().(*bytes.Buffer)
 	*b = *bytes.NewBuffer(dst)
-	err := encMode.MarshalToBuffer(v, b)
+	var err error
+	if n.has&(hasAny|hasCustom) == 0 {
+		err = encMode.MarshalToBuffer(v, b)
+	} else {
+		err = marshal(v, b)
+	}
 	out := b.Bytes()
 	*b = bytes.Buffer{}
 	buffers.Put(b)
@@ -64,4 +69,16 @@ func appendByLibrary(dst []byte, v any) ([]byte, error) {
 		return dst, refuse("%v", err)
 	}
 	return out, nil
+}
+
+// marshal has the library write v, in which there may be methods, which may panic.
+func marshal(v any, b *bytes.Buffer) (err error) {
+	defer recovered(&err)
+	return encMode.MarshalToBuffer(v, b)
+}
+
+// unmarshal is the same for reading.
+func unmarshal(raw []byte, v any) (err error) {
+	defer recovered(&err)
+	return decMode.Unmarshal(raw, v)
 }

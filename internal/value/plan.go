@@ -67,12 +67,12 @@ type node struct {
 	typedOnly string
 	elem      *node   // of lists, arrays, maps and pointers
 	key       *node   // of maps
-	fields    []field // of structs, in the order in which they are written
-	loose     bool    // of structs: the names of the fields do not tell where they go
+	fields    []field // of structs: those that are stored, and the structs that they embed
+	shown     []shown // likewise, with the fields of those in place of them, as they are written
+	listed    bool    // of structs: written as a list, without names
 }
 
 type field struct {
-	name  string // as it is written
 	index int
 	node  *node
 }
@@ -203,6 +203,9 @@ func (b planner) special(n *node) bool {
 	if out != in {
 		n.unpaired = fmt.Sprintf("%v marshals itself by %s but unmarshals itself by %s",
 			n.t, marshalNames[out], marshalNames[in])
+	}
+	if other := forgotten(n.t, out); other != "" {
+		n.refused = fmt.Sprintf("%v marshals itself by %s that it has from what it embeds, which know nothing of its field %s", n.t, marshalNames[out], other)
 	}
 	n.own = hasShared | hasInexact | hasCustom | hasChecks
 	switch out {

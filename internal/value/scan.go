@@ -116,7 +116,7 @@ func (n *node) takes(h head) bool {
 	case formBinary:
 		return h.major == majorBytes
 	case formStruct:
-		return h.major == majorMap || n.loose && h.major == majorList
+		return !n.listed && h.major == majorMap || n.listed && h.major == majorList && h.arg == uint64(len(n.shown))
 	}
 	return false
 }
@@ -154,15 +154,17 @@ func (s *scan) elements(n *node, count uint64, depth int) error {
 	if count > uint64(len(s.raw)-s.off) {
 		return damaged("a list of %d elements in %d bytes", count, len(s.raw)-s.off)
 	}
-	var elem *node
-	switch {
-	case n == nil || n.form == formStruct:
-	case n.form == formAny:
-		elem = n
-	default:
-		elem = n.elem
-	}
 	for i := range count {
+		var elem *node
+		switch {
+		case n == nil:
+		case n.form == formStruct:
+			elem = n.shown[i].node
+		case n.form == formAny:
+			elem = n
+		default:
+			elem = n.elem
+		}
 		if err := s.item(elem, depth); err != nil {
 			return within(err, "element %d", i)
 		}
@@ -188,10 +190,9 @@ func (s *scan) entries(n *node, count uint64, depth int) error {
 			elem = n
 		case n.form == formMap:
 			elem = n.elem
-		case !n.loose && key[0]&0xe0 == majorText:
-			name := key[readHead(key).size:]
-			if i, ok := n.find(name, expected); ok {
-				elem, expected = n.fields[i].node, i+1
+		default:
+			if i, ok := n.find(key, expected); ok {
+				elem, expected = n.shown[i].node, i+1
 			}
 		}
 		if err := s.item(elem, depth); err != nil {
