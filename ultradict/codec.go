@@ -64,7 +64,7 @@ func WithCodec(c Codec) Option {
 			return
 		}
 		u := &userCodec{codec: c}
-		if err := recovered(func() error { u.id = c.Name(); return nil }); err != nil {
+		if err := value.Recovered(func() error { u.id = c.Name(); return nil }); err != nil {
 			o.refuse("name of the codec %T: %v", c, err)
 			return
 		}
@@ -99,26 +99,11 @@ func (u *userCodec) name() string {
 
 // unmarshal decodes data, which is the codec's to keep.
 func (u *userCodec) unmarshal(data []byte, v any) error {
-	err := recovered(func() error { return u.codec.Unmarshal(data, v) })
+	err := value.Recovered(func() error { return u.codec.Unmarshal(data, v) })
 	if err != nil {
 		err = &TypeError{Want: reflect.TypeOf(v).Elem().String(), Reason: fmt.Sprintf("codec %q: %v", u.id, err), Err: err}
 	}
 	return err
-}
-
-// recovered calls fn, and returns what it panics with as an error. The bytes that a
-// codec reads may be anybody's, and they must not end the process.
-func recovered(fn func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			if e, ok := p.(error); ok {
-				err = fmt.Errorf("it panicked: %w", e)
-			} else {
-				err = fmt.Errorf("it panicked: %v", p)
-			}
-		}
-	}()
-	return fn()
 }
 
 // foreign has values of type V encoded by a codec of the user's. Only what that has
@@ -137,7 +122,7 @@ func (f *foreign[V]) Keep(V) (kept V, _ bool) { return kept, false }
 // Append appends what the codec makes of v. The error is a [*value.Unencodable].
 func (f *foreign[V]) Append(dst []byte, v V) (out []byte, err error) {
 	var data []byte
-	err = recovered(func() (err error) {
+	err = value.Recovered(func() (err error) {
 		data, err = f.user.codec.Marshal(v)
 		return err
 	})

@@ -185,12 +185,14 @@ func (tx *Tx[K, V]) Entries() iter.Seq2[Entry[K, V], error] {
 		tx.t.ReadAll()
 		for _, p := range tx.t.Written(tx.m.number()) {
 			key, err := tx.m.keys.DecodeBytes(p.Key)
+			if err != nil { // then there is no key to name
+				yield(Entry[K, V]{}, tx.fail(err))
+				return
+			}
 			var v V
-			switch {
-			case err != nil:
-			case p.Nested:
+			if p.Nested {
 				v, err = tx.m.dictionary(key, replica.Nested(0, string(p.Value)))
-			default:
+			} else {
 				v, err = tx.m.values.codec.Decode(p.Value)
 			}
 			if err != nil {
