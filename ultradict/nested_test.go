@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -448,4 +449,31 @@ func TestNestedLeavesNothing(t *testing.T) {
 	require.Equal(t, map[string]any{"stays": int64(1), "keep": map[string]any{"n": int64(rounds - 1)}}, plain(t, d))
 	requireHealthy(t, dir)
 	require.Equal(t, map[string]any{"stays": int64(1), "keep": map[string]any{"n": int64(rounds - 1)}}, plain(t, open(t, dir)))
+}
+
+// Nested dictionaries, and what expires, are encoded by the codec of the root.
+func TestNestedUnderACodec(t *testing.T) {
+	dir := memoryDir(t)
+	d, other := open(t, dir, withJSON), open(t, dir, withJSON)
+	jobs, err := ultradict.Nested[string, job](d, "jobs")
+	require.NoError(t, err)
+	require.NoError(t, jobs.Set("a", job{"one", 1}))
+	require.NoError(t, jobs.SetWithTTL("b", job{"two", 2}, time.Hour))
+	for range 2 {
+		j, err := jobs.Get("b")
+		require.NoError(t, err)
+		require.Equal(t, job{"two", 2}, j)
+		v, err := dictOf(t, other, "jobs").Get("a")
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{"Name": "one", "N": 1.0}, v)
+	}
+	require.Len(t, plain(t, other), 1)
+	require.NoError(t, other.Set("n", 5))
+	present, err := other.Expire("n", time.Hour)
+	require.NoError(t, err)
+	require.True(t, present)
+	v, err := d.Get("n")
+	require.NoError(t, err)
+	require.Equal(t, 5.0, v)
+	requireHealthy(t, dir)
 }
