@@ -117,3 +117,45 @@ func (e *EncodeError) Is(target error) bool {
 	_, same := target.(*EncodeError)
 	return same
 }
+
+// SaveError says that a file is no whole save, and where it is not. It matches
+// [ErrCorrupt], and is a *[CorruptError] by errors.As.
+type SaveError struct {
+	Path   string // of the file, as it was given
+	Offset int64  // in bytes, where the piece begins that is damaged; or where the file ends
+	Reason string // what was found
+}
+
+func (e *SaveError) Error() string {
+	return fmt.Sprintf("ultradict: save %s is damaged at offset %d: %s", e.Path, e.Offset, e.Reason)
+}
+
+// Is reports whether target is a *SaveError.
+func (e *SaveError) Is(target error) bool {
+	_, same := target.(*SaveError)
+	return same
+}
+
+// Unwrap returns the damage as a *[CorruptError], whose segment is the file.
+func (e *SaveError) Unwrap() error {
+	return &CorruptError{Segment: e.Path, Offset: e.Offset, Reason: e.Reason}
+}
+
+// SaveMismatchError says that a save is whole, and of another kind of dictionary. It
+// matches [ErrInvalidOption].
+type SaveMismatchError struct {
+	Path  string // of the file, as it was given
+	What  string // what differs: "codec" or "key kind"
+	Saved string // what the save has
+	Want  string // what the dictionary, or the handle, has
+}
+
+func (e *SaveMismatchError) Error() string {
+	return fmt.Sprintf("ultradict: save %s has the %s %q, the dictionary %q", e.Path, e.What, e.Saved, e.Want)
+}
+
+// Is reports whether target is [ErrInvalidOption] or a *SaveMismatchError.
+func (e *SaveMismatchError) Is(target error) bool {
+	_, same := target.(*SaveMismatchError)
+	return same || target == ErrInvalidOption
+}
