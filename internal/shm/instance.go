@@ -153,7 +153,7 @@ func (r *Root) Retire(d *Dir, name string, id ID) error {
 
 // Sweep removes every directory that is being made or removed. Since that
 // happens under the lock, and the caller holds the lock, none of them has
-// anybody who would go on with it.
+// anybody who would go on with it, unless somebody holds it: see [Dir.Hold].
 //
 // Nothing is removed whose name [Root.Make] would not have given, nor any
 // directory within one. An error is for the log: it joins what could not be
@@ -168,11 +168,52 @@ func (r *Root) Sweep() error {
 		if !isDotted(entry) {
 			continue
 		}
-		if st, err := r.stat(entry); err == nil && st.mode.IsDir() {
+		if st, err := r.stat(entry); err == nil && st.mode.IsDir() && !r.isHeld(entry) {
 			failed = append(failed, r.removeDir(entry))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// isHeld reports whether somebody holds a directory, see [Dir.Hold].
+func (r *Root) isHeld(entry string) bool {
+	d, err := r.sub(entry)
+	if err != nil {
+		return false // removing it says what is wrong
+	}
+	defer func() { _ = d.close() }()
+	busy, err := d.hold()
+	return err == nil && busy
+}
+
+// hold takes the lock of the directory itself, or reports that somebody has it.
+func (d *folder) hold() (busy bool, err error) {
+	err = d.do("lock", "", func(fd int) (err error) { busy, err = sysLock(fd); return err })
+	return busy, err
+}
+
+// Hold says of a directory from [Root.Make] that somebody is at work in it without
+// [Root.Lock]: until it is closed, or its process is dead, [Root.Sweep] leaves it alone.
+// Call it before the lock is given back.
+func (d *Dir) Hold() error {
+	busy, err := d.hold()
+	if busy {
+		err = pathError("lock", d.path, fs.ErrExist)
+	}
+	return err
+}
+
+// Again opens the same directory once more, wherever it is by now.
+func (d *Dir) Again() (*Dir, error) {
+	var again *folder
+	err := d.use(func(fd int) (err error) {
+		again, err = openFolder(fd, ".", d.path, d.mode)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{folder: again, MaxBytes: d.MaxBytes}, nil
 }
 
 // removeDir removes a dotted directory with the files in it. It does not
