@@ -10,7 +10,7 @@ var (
 	ErrRemoved       = errs.ErrRemoved       // the dictionary was removed, by whatever process
 	ErrExists        = errs.ErrExists        // CreateOnly, and it exists; the same as fs.ErrExist
 	ErrNotExist      = errs.ErrNotExist      // AttachOnly or Remove, and it does not exist; the same as fs.ErrNotExist
-	ErrCorrupt       = errs.ErrCorrupt       // shared memory is damaged; see CorruptError for where
+	ErrCorrupt       = errs.ErrCorrupt       // shared memory, or a save, is damaged; see CorruptError and SaveError for where
 	ErrVersion       = errs.ErrVersion       // written by an incompatible version, or with another byte order
 	ErrNoSpace       = errs.ErrNoSpace       // the file system, WithMaxBytes, the memory cgroup or a table is full
 	ErrReadOnly      = errs.ErrReadOnly      // a write through a handle opened with ReadOnly
@@ -37,3 +37,12 @@ type TypeError = errs.TypeError
 // EncodeError says that a key or value cannot be stored, because it could not
 // be read back. Nothing was changed.
 type EncodeError = errs.EncodeError
+
+// SaveError says that a file is no whole save: which bytes of it are damaged, or where it
+// ends too early. Nothing of it was used. It matches [ErrCorrupt], and is a
+// *[CorruptError] by errors.As.
+type SaveError = errs.SaveError
+
+// SaveMismatchError says that a save is whole, and that of a dictionary of another kind.
+// Nothing of it was used. It matches [ErrInvalidOption].
+type SaveMismatchError = errs.SaveMismatchError

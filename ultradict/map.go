@@ -261,7 +261,8 @@ func (m *Map[K, V]) Name() string { return m.d.Name() }
 // Close ends the handle: what was written stays, and every later call returns
 // [ErrClosed]. It waits for background work of the handle to stop. Close is
 // idempotent. Memory is unmapped when the garbage collector finds that nothing
-// uses it any more.
+// uses it any more. A handle that saves the dictionary, see [WithPersistence], does so
+// once more, if need be, and says why if it cannot; it is closed all the same.
 //
 // Of a nested dictionary it closes only this handle; all others of the same Open stay,
 // and closing the one of the root closes them all.

@@ -11,12 +11,13 @@ import (
 // Open opens the dictionary of a name, and creates it where it does not exist.
 // Names have 1 to 200 bytes, no slash, no control character and no leading dot.
 // All processes of the user that open a name have the same dictionary, until
-// somebody removes it or the machine is rebooted.
+// somebody removes it or the machine is rebooted. With [WithPersistence] it comes back
+// after that.
 //
 // Errors: [ErrInvalidName], [ErrInvalidOption], [ErrExists], [ErrNotExist],
 // [ErrVersion], [ErrCorrupt], [ErrNoSpace], *[LockError]; fs.ErrPermission if
 // the directory is not safe to use; errors.ErrUnsupported on systems other than
-// Linux.
+// Linux; with [WithPersistence] also *[SaveError] and *[SaveMismatchError].
 func Open(name string, opts ...Option) (*Dict, error) { return OpenMap[string, any](name, opts...) }
 
 // OpenMap is Open for keys of type K and values of type V.
@@ -41,6 +42,9 @@ func OpenMap[K comparable, V any](name string, opts ...Option) (*Map[K, V], erro
 	}
 	cfg := o.Config
 	cfg.KeyKind, cfg.Codec, cfg.Values = keys.Kind(), o.codec.name(), vals
+	if cfg.Saves != nil {
+		cfg.Saves.CheckKey = checkKey(keys)
+	}
 	d, err := core.Open(name, cfg)
 	if err != nil {
 		return nil, err

@@ -93,6 +93,48 @@ func WithLockTimeout(d time.Duration) Option {
 	}
 }
 
+// WithPersistence keeps saves of the dictionary in a directory, so that it comes back after
+// the machine was rebooted. Of all handles with this option one saves: every so often, if
+// anything was committed since the last save. When it dies another one goes on at once;
+// when its process is stopped, after three times every, but 1 s at least and 10 s at most.
+// It also saves when it is closed, so that nothing is lost by an orderly end. The two
+// newest saves are kept.
+//
+// What is lost when the machine goes down is what was committed in the last every, a
+// quarter of every more (1 s at most), and the time that a save takes. The death of
+// processes loses nothing: what they have written is in memory, and whoever opens the
+// dictionary next goes on saving it.
+//
+// [Open] of a name that is not in memory restores its newest save that is whole before
+// anybody sees the dictionary: nobody finds it empty. Saves that are damaged are renamed
+// *.damaged, with a warning to the logger; if none is whole, Open fails with a
+// *[SaveError] and leaves them as they are. A save with another kind of keys or another
+// codec is a *[SaveMismatchError]. With [CreateOnly] a dictionary that is saved exists;
+// with [AttachOnly] as well, and is restored. Entries whose time was up meanwhile stay
+// away. A save that is larger than [WithMaxBytes] is restored all the same, and the
+// dictionary is full then.
+//
+// If the name is in memory and does not descend from the newest save, because somebody
+// created it without this option, Open refuses with [ErrInvalidOption] rather than to
+// replace a save that was never restored. All handles must name the same directory. It
+// is made (0700) if only its last element is missing, and trusted by the same rules as
+// that of [WithDir]; saves have the mode of the dictionary's files. Put it on a disk.
+//
+// [Remove] without this option frees the memory only, and the next Open with it restores
+// the newest save; with this option it removes the saves as well, whatever every is. A
+// [ReadOnly] handle neither saves nor restores.
+func WithPersistence(dir string, every time.Duration) Option {
+	return func(o *options) {
+		if dir == "" {
+			o.refuse("directory of saves is empty")
+		}
+		if every <= 0 {
+			o.refuse("saving every %v: must be positive", every)
+		}
+		o.Saves = &core.Saves{Dir: dir, Every: every}
+	}
+}
+
 // WithLogger sets where background work reports what goes wrong without being
 // anybody's call. By default it is silent.
 func WithLogger(l *slog.Logger) Option {

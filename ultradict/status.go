@@ -38,6 +38,11 @@ type Status struct {
 	Growths   uint64 // chunks that the ring has gained
 	Waits     uint64 // times that somebody had to sleep for the lock
 
+	SaverPID int       // process that saves it by itself, 0 for none; see WithPersistence
+	Saves    int       // published by those who do so, since the instance was created
+	LastSave time.Time // when the newest of them was begun, or the one that was restored; zero for none
+	Unsaved  uint64    // bytes of stream that were written since then
+
 	Applied      uint64 // position of this handle's replica
 	OverlayKeys  int    // keys that the replica has over the layers
 	OverlayBytes int64  // their private memory, roughly
@@ -81,6 +86,8 @@ func (m *Map[K, V]) Status() (Status, error) {
 		Takeovers: c.Takeovers, Growths: c.Growths, Waits: c.Waits,
 		Applied: c.Applied, OverlayKeys: c.OverlaySlots, OverlayBytes: c.OverlayBytes, MappedBytes: c.Mapped,
 	}
+	s.SaverPID, s.Saves, s.LastSave = c.SaverPID, c.Saves, c.LastSave
+	s.Unsaved = c.Head - min(c.Saved, c.Head)
 	folded := c.Tail
 	for _, l := range c.Layers {
 		s.Layers = append(s.Layers, Layer{

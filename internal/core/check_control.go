@@ -19,6 +19,7 @@ func (c *checkup) words() {
 		{"the retriers' lock", atRetry, ctl.retry.Owner},
 		{"the folder's lease", atWork, ctl.work.fold.owner.Load},
 		{"the merger's lease", atWork + 32, ctl.work.merge.owner.Load},
+		{"the saver's lease", atSaving, ctl.work.saving.lease.owner.Load},
 	} {
 		switch owner := w.owner(); {
 		case owner == 0:

@@ -51,7 +51,9 @@ type identity struct {
 	recurse  uint32 // 1: maps that are stored become dictionaries
 	codec    [32]byte
 	keyKind  [256]byte
-	_        [identitySize - 344]byte
+	_        [identitySize - 344 - 24]byte
+	origin   [16]byte // instance of the save that it was restored from, or zero
+	restored uint64   // the position that this was a save of
 }
 
 // work holds the leases and the counters of rare events. Counters of frequent
@@ -71,7 +73,9 @@ type work struct {
 	timed     failpoint.Uint32 // 1: something may expire
 	_         [4]byte
 	expiry    lease
-	_         [32]byte
+	_         [16]byte
+	saving    saving
+	_         [16]byte
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -10,6 +10,7 @@ const (
 	atLock     = int64(unsafe.Offsetof(control{}.lock))
 	atRetry    = int64(unsafe.Offsetof(control{}.retry))
 	atWork     = int64(unsafe.Offsetof(control{}.work))
+	atSaving   = atWork + int64(unsafe.Offsetof(work{}.saving))
 	atPeers    = int64(unsafe.Offsetof(control{}.peers))
 	atStream   = int64(unsafe.Offsetof(control{}.stream))
 	atSnapshot = int64(unsafe.Offsetof(control{}.snapshot))
@@ -20,6 +21,7 @@ const (
 var (
 	_ [0]struct{} = [unsafe.Sizeof(identity{}) - identitySize]struct{}{}
 	_ [0]struct{} = [unsafe.Sizeof(work{}) - 192]struct{}{}
+	_ [0]struct{} = [unsafe.Sizeof(saving{}) - 64]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(control{}.lock) - 1024]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(control{}.stream) % 64]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(control{}.snapshot) % 64]struct{}{}

@@ -94,6 +94,7 @@ type Dict struct {
 	expiryWatch           watch // of the expirer, under its flag
 
 	ground  [16]atomic.Pointer[ground] // of the dictionaries that were written to, by their numbers
+	saver   *saver // nil unless it is saved by itself
 	waiters waiters
 	ending  context.Context // done when the handle is being closed
 	end     context.CancelFunc
@@ -183,6 +184,7 @@ func (d *Dict) Close() error {
 		}
 		keeperOf.remove(d)
 		d.busy.Wait()
+		unsaved := d.lastSave()
 		d.rep.Lock()
 		d.reportLocked()
 		d.rep.Close()
@@ -192,7 +194,7 @@ func (d *Dict) Close() error {
 			d.str.Discard()
 			d.str.Collect()
 		}
-		d.closeErr = d.leave()
+		d.closeErr = errors.Join(unsaved, d.leave())
 	})
 	return d.closeErr
 }

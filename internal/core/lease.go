@@ -15,7 +15,6 @@ type lease struct {
 	owner    failpoint.Uint32 // participant id, 0 for nobody
 	_        [4]byte
 	progress failpoint.Uint64 // moves as long as the owner works
-	_        [16]byte
 }
 
 // How long a worker may make no progress before its lease is robbed. A merge

@@ -44,6 +44,7 @@ type Config struct {
 	KeyKind     string
 	Codec       string
 	Values      Values
+	Saves       *Saves // nil: it is not saved by itself
 }
 
 // Default values.
@@ -76,6 +77,9 @@ func (c *Config) root(create bool) (*shm.Root, error) {
 func Open(name string, cfg Config) (*Dict, error) {
 	cfg.fill()
 	d, err := open(name, cfg)
+	if err == nil && cfg.saved() {
+		err = d.beginSaving()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", name, err)
 	}
@@ -102,6 +106,11 @@ func open(name string, cfg Config) (*Dict, error) {
 	if cfg.Access == Attach && cfg.ReadOnly {
 		return nil, errs.ErrNotExist
 	}
+	r, err := revive(root, name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer r.done()
 	unlock, err := root.Lock(context.Background(), cfg.LockTimeout)
 	if err != nil {
 		return nil, err
@@ -122,13 +131,18 @@ func open(name string, cfg Config) (*Dict, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return d, err
 	}
-	if cfg.Access == Attach {
+	if cfg.Access == Attach && r.dir == nil {
 		return nil, errs.ErrNotExist
 	}
 	if err := root.Sweep(); err != nil {
 		cfg.Logger.Warn("leftovers not removed", "directory", root.Path(), "error", err)
 	}
-	if err := create(root, name, cfg); err != nil {
+	if r.dir != nil {
+		err = r.publish()
+	} else {
+		err = create(root, name, cfg)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("create: %w", err)
 	}
 	return attach(root, name, cfg)
@@ -139,20 +153,36 @@ func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(e
 
 // create makes an instance and publishes it by one rename. The caller holds the
 // root's lock.
-func create(root *shm.Root, name string, cfg Config) (err error) {
-	id := shm.NewID()
-	dir, err := root.Make(name, id)
+func create(root *shm.Root, name string, cfg Config) error {
+	dir, err := prepare(root, name, cfg, origin{})
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, root.Sweep())
-		}
-		if e := dir.Close(); err == nil {
-			err = e
-		}
-	}()
+	if err = root.Publish(dir, name); err != nil {
+		err = errors.Join(err, root.Sweep())
+	}
+	if e := dir.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// prepare makes an instance that nobody sees yet. The caller holds the root's lock.
+func prepare(root *shm.Root, name string, cfg Config, from origin) (*shm.Dir, error) {
+	id := shm.NewID()
+	dir, err := root.Make(name, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := furnish(dir, id, cfg, from); err != nil {
+		_ = dir.Close()
+		return nil, errors.Join(err, root.Sweep())
+	}
+	return dir, nil
+}
+
+// furnish makes the files that every instance has.
+func furnish(dir *shm.Dir, id shm.ID, cfg Config, from origin) error {
 	dir.MaxBytes = cfg.MaxBytes
 	chunk, chunks, limit := geometry(cfg.StreamSize)
 
@@ -189,6 +219,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	}
 	copy(ident.codec[:], cfg.Codec)
 	copy(ident.keyKind[:], cfg.KeyKind)
+	ident.origin, ident.restored = from.instance, from.position
 	seal(mem)
 	failpoint.Step("fill identity")
 	str, err := stream.New(&c.stream, nil, stream.Config{Chunk: int(chunk), Chunks: int(chunks), Limit: int(limit), Segments: ringMemory{}})
@@ -207,7 +238,7 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 	if err := seg.Close(); err != nil {
 		return err
 	}
-	return root.Publish(dir, name)
+	return nil
 }
 
 // firstRing is the file that the first chunks share. There is no participant
@@ -216,11 +247,16 @@ func create(root *shm.Root, name string, cfg Config) (err error) {
 var firstRing = shm.Name{Kind: shm.Stream, Creator: 0, Seq: 1}
 
 // attach opens an instance that exists.
-func attach(root *shm.Root, name string, cfg Config) (d *Dict, err error) {
+func attach(root *shm.Root, name string, cfg Config) (*Dict, error) {
 	dir, err := root.Open(name)
 	if err != nil {
 		return nil, err
 	}
+	return attachTo(dir, name, cfg)
+}
+
+// attachTo is attach to the instance in a directory, which it closes if it fails.
+func attachTo(dir *shm.Dir, name string, cfg Config) (d *Dict, err error) {
 	d = &Dict{cfg: cfg, name: name, log: cfg.Logger, dir: dir, values: cfg.Values, pending: map[shm.Name]bool{},
 		superseded: map[shm.Name]time.Time{}, folding: newTurn(), reclaiming: newTurn()}
 	d.ending, d.end = context.WithCancel(context.Background())
@@ -350,6 +386,15 @@ func remove(name string, cfg Config) error {
 	if err := shm.CheckName(name); err != nil {
 		return err
 	}
+	if cfg.Saves != nil {
+		return removeSaved(name, cfg)
+	}
+	return removeInstance(name, cfg, func() error { return nil })
+}
+
+// removeInstance removes what is in memory of a name, after it has called first with the
+// root's lock held.
+func removeInstance(name string, cfg Config, first func() error) error {
 	root, err := cfg.root(false)
 	if err != nil {
 		return err
@@ -362,6 +407,9 @@ func remove(name string, cfg Config) error {
 	defer func() { _ = unlock() }() // closing its descriptor is what counts
 	if err := root.Sweep(); err != nil {
 		cfg.Logger.Warn("leftovers not removed", "directory", root.Path(), "error", err)
+	}
+	if err := first(); err != nil {
+		return err
 	}
 	return finishRemoval(root, name)
 }

@@ -193,7 +193,7 @@ type fold struct {
 type room struct {
 	index   map[string]int // of the root dictionary
 	entries []folded
-	arena   []byte // keys and values
+	arena   arena // keys and values
 	scratch []byte
 	builder *snapshot.Builder
 }
@@ -288,9 +288,7 @@ func (f *fold) record(rec stream.Record) error {
 func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64) {
 	i, seen := dict.index[view(op.Key)]
 	if !seen {
-		at := len(f.arena)
-		f.arena = append(f.arena, op.Key...)
-		key := view(f.arena[at:])
+		key := view(f.arena.keep(op.Key))
 		i = len(f.entries)
 		dict.index[key] = i
 		f.entries = append(f.entries, folded{
@@ -309,6 +307,7 @@ func (f *fold) operation(op *record.Op, dict *foldedDict, revision, body uint64)
 		e.born = revision
 	}
 	e.Tombstone, e.External, e.Marks = false, 0, 0
+	f.arena.room(deadlineSize + max(len(op.Value), placeSize))
 	at := len(f.arena)
 	if op.Deadline != 0 {
 		e.Marks = markExpiring

@@ -31,6 +31,10 @@ type Status struct {
 	OverlaySlots              int
 	OverlayBytes              int64
 	Mapped                    int64
+	SaverPID                  int // 0 for none, or one in another PID namespace
+	Saves                     int
+	Saved                     uint64    // position of the newest save
+	LastSave                  time.Time // when that was begun, zero for never
 }
 
 // Status gathers the figures. It takes no lock of other processes.
@@ -67,6 +71,14 @@ func (d *Dict) Status() (Status, error) {
 		st.OwnerID, st.Held, st.Waiting = d.lock.Owner()
 		st.OwnerPID = d.peer.PID(st.OwnerID)
 		st.Takeovers, st.Waits = d.lock.Counters()
+	}
+	saving := &d.control.work.saving
+	if owner := saving.lease.owner.Load(); owner != 0 && !d.peer.Dead(owner) {
+		st.SaverPID = d.peer.PID(owner)
+	}
+	st.Saves, st.Saved = int(saving.saves.Load()), saving.saved.Load()
+	if begun := saving.begun.Load(); begun != 0 {
+		st.LastSave = time.Unix(0, begun)
 	}
 	d.rep.Lock()
 	st.OverlaySlots, st.OverlayBytes = d.rep.Weight()

@@ -69,6 +69,7 @@ func Layout(ops []Op) *Body {
 		}
 	}
 	at := align8(BodyStart + bound)
+	b.Table = make([]byte, 0, bound) // what is not used of it is never touched
 	for i := range ops {
 		op := ops[i]
 		if op.Kind == Put && len(op.Value) > InlineInBody {

@@ -64,6 +64,9 @@ func (s *Reader) Header() Header { return s.header }
 // Offset is how many bytes of the file were read.
 func (s *Reader) Offset() int64 { return s.offset }
 
+// At is the offset of the entry that was read last.
+func (s *Reader) At() int64 { return s.itemAt }
+
 // Totals are those of what was read so far; after [io.EOF], the save's.
 func (s *Reader) Totals() Totals { return s.totals }
 
