@@ -21,7 +21,7 @@ const (
 var (
 	_ [0]struct{} = [unsafe.Sizeof(identity{}) - identitySize]struct{}{}
 	_ [0]struct{} = [unsafe.Sizeof(work{}) - 192]struct{}{}
-	_ [0]struct{} = [unsafe.Sizeof(saving{}) - 64]struct{}{}
+	_ [0]struct{} = [unsafe.Sizeof(saving{}) - 48]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(control{}.lock) - 1024]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(control{}.stream) % 64]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(control{}.snapshot) % 64]struct{}{}

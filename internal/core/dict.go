@@ -94,7 +94,7 @@ type Dict struct {
 	expiryWatch           watch // of the expirer, under its flag
 
 	ground  [16]atomic.Pointer[ground] // of the dictionaries that were written to, by their numbers
-	saver   *saver // nil unless it is saved by itself
+	saver   *saver                     // nil unless it is saved by itself
 	waiters waiters
 	ending  context.Context // done when the handle is being closed
 	end     context.CancelFunc

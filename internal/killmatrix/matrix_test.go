@@ -122,6 +122,7 @@ func overPoints(t *testing.T, run func(*trial)) {
 							return
 						}
 						require.NoError(t, os.RemoveAll(tr.dir)) // thousands would pile up until the end
+						require.NoError(t, os.RemoveAll(savesOf(tr.dir)))
 					}
 				})
 			}
@@ -204,7 +205,10 @@ func (tr *trial) prepare() {
 	dir, err := os.MkdirTemp("/dev/shm", "ultradict-test-")
 	require.NoError(tr, err)
 	tr.dir = dir
-	tr.Cleanup(func() { require.NoError(tr, os.RemoveAll(dir)) })
+	tr.Cleanup(func() { require.NoError(tr, errors.Join(os.RemoveAll(dir), os.RemoveAll(savesOf(dir)))) })
+	if tr.sc.revived {
+		tr.saveFirst()
+	}
 	if tr.sc.fresh {
 		return
 	}
@@ -395,6 +399,9 @@ func (tr *trial) finish(acked int) {
 	}
 	require.NoError(tr, tr.remove())
 	tr.requireEmpty()
+	if tr.sc.saves {
+		tr.requireSaved(acked)
+	}
 }
 
 // requireAnswer checks that whoever sleeps until there is a ping was woken by the last.

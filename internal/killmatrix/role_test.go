@@ -72,7 +72,11 @@ func victim(args []string) error {
 }
 
 func (sc *scenario) play(dir string, ack func(n int)) error {
-	d, err := sc.open(dir)
+	var more []ultradict.Option
+	if sc.saves {
+		more = append(more, persistence(dir))
+	}
+	d, err := sc.open(dir, more...)
 	if err != nil {
 		return err
 	}

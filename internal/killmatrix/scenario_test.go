@@ -40,6 +40,9 @@ type scenario struct {
 	rival  bool   // somebody else writes all the time
 	claims bool   // the lock "door" and the values of keys are claimed
 	echo   bool   // somebody else sleeps until there is a ping, and answers it
+
+	saves   bool // the victim keeps saves, see save_test.go
+	revived bool // everybody does, and the victim finds nothing but a save
 }
 
 func set(k, v string) step {
@@ -428,6 +431,14 @@ var scenarios = []*scenario{
 		steps: repeat(10, func(i int) step { return call(fmt.Sprint(i)) })},
 	{name: "claims", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, claims: true,
 		steps: repeat(6, func(i int) step { return claim(key(i)) })},
+	// Two lives of the victim: in the second the saves of the first are gone.
+	{name: "saves", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), set("l", large(0))}, saves: true,
+		steps: append(repeat(6, func(i int) step { return set(key(i), small(i)) }),
+			pause(40*time.Millisecond), set("b", "2"), pause(40*time.Millisecond), set("c", "3"), pause(40*time.Millisecond), set("d", "4")),
+		last: forgetful},
+	{name: "revival", opts: []ultradict.Option{tiny}, fresh: true, saves: true, revived: true,
+		setup: append(repeat(30, func(i int) step { return set(key(i), small(i)) }), set("l", large(0))),
+		steps: []step{set("b", "2"), del("l"), set("c", "3")}},
 	{name: "lock file", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, steps: []step{set("b", "2")},
 		last: func(dir string) error { return lockFile(dir, 3) }},
 	{name: "remove", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1"), set("l", large(0))}, steps: []step{set("b", "2")},
@@ -444,5 +455,8 @@ func scenarioOf(name string) *scenario {
 }
 
 func (sc *scenario) open(dir string, more ...ultradict.Option) (*ultradict.Dict, error) {
+	if sc.revived {
+		more = append(more, persistence(dir))
+	}
 	return ultradict.Open("test", append(append([]ultradict.Option{ultradict.WithDir(dir)}, sc.opts...), more...)...)
 }

@@ -35,6 +35,7 @@ var shows = []show{
 	{"ratios", "costs beside map[string]any", ratios},
 	{"pingpong", "a round trip between two spinning processes", pingPong},
 	{"applied", "how fast a stream is applied", applied},
+	{"saves", "what is saved while others write, and comes back", saves},
 	{"bounded", "shared memory stays bounded", bounded},
 	{"trees", "nested counters, and the level above them replaced", trees},
 	{"nested", "nested dictionaries leave nothing behind", nestedMemory},

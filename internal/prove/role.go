@@ -38,6 +38,9 @@ var roles = map[string]func(dir string, args []string) error{
 	"computer":     computerRole,
 	"futex-pong":   futexPongRole,
 	"watch-pong":   watchPongRole,
+	"teller":       tellerRole,
+	"save-loop":    saveLoopRole,
+	"keep-saved":   keepSavedRole,
 }
 
 var background = context.Background()
