@@ -227,7 +227,7 @@ func (d *Dict) saveNow(goOn func() error) error {
 	defer release()
 	switch {
 	case d.str.Ended(): // whoever removes the saves as well does so under this lock
-		return errs.ErrRemoved
+		return errors.Join(errs.ErrRemoved, s.folder.Forget())
 	case w.lease.owner.Load() != d.peer.ID(), position <= d.savedUpTo():
 		return nil // robbed, since it took so long
 	}

@@ -234,6 +234,16 @@ func (f *Folder) Remove() (found bool, err error) {
 	return found, nil
 }
 
+// Forget removes the file of the lock, which the caller holds, if there is nothing that
+// it guards.
+func (f *Folder) Forget() error {
+	saves, err := f.Saves()
+	if err != nil || len(saves) > 0 {
+		return err
+	}
+	return remove(f.dir, f.name+locking)
+}
+
 // How often who waits for the lock looks again.
 const (
 	firstPoll = time.Millisecond

@@ -214,6 +214,14 @@ func TestFolder(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, found)
 	release()
+	release, err = a.Lock(t.Context(), time.Second) // somebody who comes too late
+	require.NoError(t, err)
+	require.NoError(t, a.Forget())
+	release()
+	release, err = b.Lock(t.Context(), time.Second)
+	require.NoError(t, err)
+	require.NoError(t, b.Forget(), "there are saves: it stays")
+	release()
 	left := names(t, dir)
 	require.Len(t, left, 3+5, "the other's, and what is none: %v", left)
 }
