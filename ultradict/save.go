@@ -128,7 +128,7 @@ func (m *Map[K, V]) Save(ctx context.Context, path string, opts ...SaveOption) e
 	if err != nil {
 		return fmt.Errorf("save %q: %w", m.Name(), err)
 	}
-	return m.d.Save(ctx, m.id, path, o)
+	return m.d.Save(ctx, m.number(), path, o)
 }
 
 // Restore makes the dictionary what it is in a file that [Map.Save] wrote: everything
@@ -154,7 +154,7 @@ func (m *Map[K, V]) Restore(ctx context.Context, path string, opts ...SaveOption
 	if err != nil {
 		return fmt.Errorf("restore %q: %w", m.Name(), err)
 	}
-	return m.d.Restore(ctx, m.id, path, o)
+	return m.d.Restore(ctx, m.number(), path, o)
 }
 
 // SaveInfo describes a save.

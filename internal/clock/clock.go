@@ -25,6 +25,10 @@ func calibrate() (start time.Time, offset int64) {
 	return start, offset
 }
 
+// Wall is what has to be added to the machine's monotonic clock for Unix time, both in
+// nanoseconds, as the wall clock is set now.
+func Wall() int64 { return time.Now().UnixNano() - Now() }
+
 // Now is the machine's monotonic clock in nanoseconds. It is never 0, and early by no
 // more than it takes to read the clock.
 func Now() int64 { return offset + int64(time.Since(start)) }

@@ -2,17 +2,20 @@ package core
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/ultradict/go/internal/clock"
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
 	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/save"
 	"github.com/ultradict/go/internal/savefile"
+	"github.com/ultradict/go/internal/value"
 	"github.com/ultradict/go/snapshot"
 )
 
@@ -23,26 +26,29 @@ type source struct {
 	open  func() (*os.File, error)
 	codec string // what the save must have
 	o     *SaveOptions
-	now   int64 // the time, for entries that expire
+	wall  int64 // see clock.Wall
 	goOn  func() error
 
 	header  save.Header
-	entries int // that are wanted, as of the last pass
-	bytes   int // of their keys and values
+	kinds   []string        // of the keys of the dictionaries, by their numbers
+	without map[uint64]bool // those that are not wanted
+	entries int             // that are wanted, as of the last pass
+	bytes   int             // of their keys and values
 	size    int64
 	passed  int64 // bytes of the passes before
 }
 
 // verify reads the whole save and says what is wrong with it.
 func (s *source) verify() error {
-	return s.pass(func(key, value []byte) error { return nil })
+	return s.pass(func(*save.Entry) error { return nil })
 }
 
-// each verifies the save once more and calls put for each entry that is wanted. Key and
-// value are good for the call only. Before it returns nil nothing of it counts.
-func (s *source) each(put func(key, value []byte) error) error { return s.pass(put) }
+// each verifies the save once more and calls put for each entry that is wanted, with its
+// deadline as the machine's monotonic clock has it. Key and value are good for the call
+// only. Before it returns nil nothing of it counts.
+func (s *source) each(put func(e *save.Entry) error) error { return s.pass(put) }
 
-func (s *source) pass(put func(key, value []byte) error) error {
+func (s *source) pass(put func(e *save.Entry) error) error {
 	f, err := s.open()
 	if err != nil {
 		return err
@@ -61,6 +67,7 @@ func (s *source) pass(put func(key, value []byte) error) error {
 		return err
 	}
 	s.entries, s.bytes = 0, 0
+	s.kinds, s.without = []string{s.o.KeyKind}, map[uint64]bool{}
 	looked := int64(0)
 	var e save.Entry
 	for n := 1; ; n++ {
@@ -95,24 +102,49 @@ func (s *source) agree(h save.Header) error {
 	return nil
 }
 
-func (s *source) entry(e *save.Entry, at int64, put func(key, value []byte) error) error {
-	if e.In == 0 && e.KeyKind == "" && e.Deadline != 0 && e.Deadline <= s.now {
-		return nil // its time is up
-	}
-	if e.KeyKind != "" || e.In != 0 || e.Deadline != 0 {
-		return fmt.Errorf("save %s holds dictionaries, or entries that expire: %w", s.path, errs.ErrVersion)
-	}
-	if s.o.CheckKey != nil {
-		if err := s.o.CheckKey(e.Key); err != nil {
-			return &errs.SaveError{Path: s.path, Offset: at, Reason: fmt.Sprintf("a key is no key of the kind %q: %v", s.o.KeyKind, err)}
+func (s *source) entry(e *save.Entry, at int64, put func(e *save.Entry) error) error {
+	wanted := !s.without[e.In] && (e.In > 0 || s.o.wants(view(e.Key)))
+	kind := s.kinds[e.In]
+	if e.KeyKind != "" {
+		s.kinds = append(s.kinds, e.KeyKind)
+		if !wanted {
+			s.without[e.Nested] = true
+		}
+		if kind != StringKeys || e.Deadline != 0 {
+			return &errs.SaveError{Path: s.path, Offset: at, Reason: fmt.Sprintf("a dictionary that expires, or hangs from one with keys of the kind %q", kind)}
 		}
 	}
-	if !s.o.wants(view(e.Key)) {
+	check := s.o.CheckKey
+	if e.In > 0 {
+		if check = nil; kind == StringKeys {
+			check = checkString
+		}
+	}
+	if check != nil {
+		if err := check(e.Key); err != nil {
+			return &errs.SaveError{Path: s.path, Offset: at, Reason: fmt.Sprintf("a key is no key of the kind %q: %v", kind, err)}
+		}
+	}
+	if !wanted {
 		return nil
 	}
+	if e.Deadline != 0 {
+		if e.Deadline -= s.wall; e.Deadline <= clock.Now() {
+			return nil // its time is up
+		}
+	}
 	s.entries++
-	s.bytes += len(e.Key) + len(e.Value)
-	return put(e.Key, e.Value)
+	s.bytes += len(e.Key) + len(e.Value) + deadlineSize
+	return put(e)
+}
+
+// checkString says what is wrong with a string key.
+func checkString(enc []byte) error {
+	keys, err := value.NewKeys[string]()
+	if err == nil {
+		_, err = keys.DecodeBytes(enc)
+	}
+	return err
 }
 
 func (s *source) look(offset int64) error {
@@ -149,10 +181,10 @@ func (d *Dict) Restore(ctx context.Context, dict uint64, path string, o SaveOpti
 	if err := d.writable(); err != nil {
 		return err
 	}
-	ops, err := d.restoring(ctx, dict, path, &o)
+	ops, births, err := d.restoring(ctx, dict, path, &o)
 	many := len(ops) > overlaySlots
 	if err == nil && len(ops) > 0 {
-		_, err = d.Write(ctx, ops, nil)
+		_, err = d.write(ctx, ops, births, nil)
 	}
 	if err != nil {
 		return d.unrestored(err)
@@ -178,13 +210,13 @@ func (d *Dict) unrestored(err error) error {
 }
 
 // restoring returns the operations by which a dictionary becomes what it is in a file.
-func (d *Dict) restoring(ctx context.Context, dict uint64, path string, o *SaveOptions) ([]record.Op, error) {
+func (d *Dict) restoring(ctx context.Context, dict uint64, path string, o *SaveOptions) ([]record.Op, map[uint64]birth, error) {
 	s := &source{
 		path: path, open: func() (*os.File, error) { return savefile.Open(path) },
-		codec: text(d.id.codec[:]), o: o, now: now(), goOn: d.saveable(ctx),
+		codec: text(d.id.codec[:]), o: o, wall: clock.Wall(), goOn: d.saveable(ctx),
 	}
 	if err := s.verify(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ops := make([]record.Op, 0, s.entries+1)
 	if !o.partial() && !s.header.Partial {
@@ -192,20 +224,34 @@ func (d *Dict) restoring(ctx context.Context, dict uint64, path string, o *SaveO
 	}
 	kept := make(arena, 0, s.bytes)
 	found := map[string]bool{} // of those that were asked for
-	err := s.each(func(key, value []byte) error {
-		ops = append(ops, record.Op{Kind: record.Put, Dict: dict, Key: kept.keep(key), Value: kept.keep(value)})
-		if o.partial() {
-			found[view(ops[len(ops)-1].Key)] = true
+	births := map[uint64]birth{}
+	ids := map[uint64]uint64{0: dict} // by the numbers of the save
+	err := s.each(func(e *save.Entry) error {
+		op := record.Op{Kind: record.Put, Dict: ids[e.In], Key: kept.keep(e.Key), Deadline: e.Deadline}
+		if e.KeyKind == "" {
+			op.Value = kept.keep(e.Value)
+		} else {
+			id, err := d.number()
+			if err != nil {
+				return err
+			}
+			ids[e.Nested] = id
+			births[id] = birth{op.Dict, view(op.Key), e.KeyKind}
+			op.Nested, op.Value = true, record.AppendNested(nil, id)
+		}
+		ops = append(ops, op)
+		if o.partial() && e.In == 0 {
+			found[view(op.Key)] = true
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if o.partial() && !s.header.Partial {
-		return d.absent(dict, ops, found, o)
+		ops, err = d.absent(dict, ops, found, o)
 	}
-	return ops, nil
+	return ops, births, err
 }
 
 // absent adds the deletion of what was asked for and is not in the save, which has
@@ -250,12 +296,11 @@ func (d *Dict) settleSave(s *source) error {
 		return err
 	}
 	builder := snapshot.NewBuilder(b.position, end)
-	kept := make(arena, 0, s.bytes)
-	err = s.each(func(key, value []byte) error {
-		return builder.Add(snapshot.Entry{Key: view(kept.keep(key)), Value: kept.keep(value), Revision: end, Created: end})
-	})
+	l := &settler{d: d, builder: builder, kept: make(arena, 0, s.bytes), end: end, live: map[uint64]uint64{}, nodes: map[uint64]*node{0: {}}}
+	if err = s.each(l.add); err == nil {
+		err = l.finish()
+	}
 	if err == nil && builder.Len() > 0 {
-		builder.SetHeader(snapshot.Header{Live: uint64(builder.Len())})
 		err = d.listSave(b, builder, end, s.goOn)
 	}
 	if err == nil {
@@ -263,6 +308,70 @@ func (d *Dict) settleSave(s *source) error {
 		d.control.work.saving.saved.Store(end)
 	}
 	return err
+}
+
+// settler puts the entries of a save into a layer.
+type settler struct {
+	d       *Dict
+	builder *snapshot.Builder
+	kept    arena
+	end     uint64            // revision of everything
+	live    map[uint64]uint64 // entries of each dictionary
+	nodes   map[uint64]*node  // of the dictionaries, the root's as well
+	timed   bool
+}
+
+// settled is the number that dictionary n of a save gets in an instance of its own.
+func settled(n uint64) uint64 {
+	if n == 0 {
+		return 0
+	}
+	return FirstNested - 1 + n
+}
+
+func (l *settler) add(e *save.Entry) error {
+	entry := snapshot.Entry{Dict: settled(e.In), Key: view(l.kept.keep(e.Key)), Revision: l.end, Created: l.end}
+	l.kept.room(deadlineSize + len(e.Value))
+	switch at := len(l.kept); {
+	case e.KeyKind != "":
+		id := settled(e.Nested)
+		l.nodes[entry.Dict].children++
+		l.nodes[id] = &node{parent: entry.Dict, kind: e.KeyKind, key: entry.Key}
+		entry.Marks, entry.Value = markNested, record.AppendNested(nil, id)
+	case e.Deadline != 0:
+		l.timed = true
+		l.kept = binary.LittleEndian.AppendUint64(l.kept, uint64(e.Deadline))
+		l.kept = append(l.kept, e.Value...)
+		entry.Marks, entry.Value = markExpiring, l.kept[at:len(l.kept):len(l.kept)]
+	default:
+		entry.Value = l.kept.keep(e.Value)
+	}
+	l.live[entry.Dict]++
+	return l.builder.Add(entry)
+}
+
+// finish adds what is said of the dictionaries, and raises the flags that tell of them.
+func (l *settler) finish() error {
+	work := &l.d.control.work
+	if len(l.nodes) > 1 {
+		for id, n := range l.nodes {
+			var key [nodeKeySize]byte
+			k := nodeKey(id, &key)
+			l.live[Dictionaries]++
+			if err := l.builder.Add(snapshot.Entry{Dict: Dictionaries, Key: k.Str, Value: n.encode(), Revision: l.end, Created: l.end}); err != nil {
+				return err
+			}
+		}
+		work.numbers.Store(uint64(len(l.nodes) - 1))
+		work.structure.Store(l.end)
+	}
+	if l.timed {
+		work.timed.Store(1)
+	}
+	for dict, n := range l.live {
+		l.builder.SetHeader(snapshot.Header{Dict: dict, Live: n})
+	}
+	return nil
 }
 
 // listSave publishes the layer.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ultradict/go/internal/clock"
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/savefile"
 	"github.com/ultradict/go/internal/shm"
@@ -82,7 +83,7 @@ func (r *revived) newest(saves []savefile.Saved) error {
 	for i, s := range saves {
 		src := &source{
 			path: r.folder.Where(s), open: func() (*os.File, error) { return r.folder.Open(s) },
-			codec: r.cfg.Codec, now: now(), goOn: func() error { return nil },
+			codec: r.cfg.Codec, wall: clock.Wall(), goOn: func() error { return nil },
 			o: &SaveOptions{KeyKind: r.cfg.KeyKind, CheckKey: r.cfg.Saves.CheckKey},
 		}
 		err := src.verify()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ultradict/go/internal/clock"
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/replica"
 	"github.com/ultradict/go/internal/save"
@@ -106,7 +107,7 @@ func (d *Dict) writeSave(to io.Writer, dict uint64, o *SaveOptions, goOn func() 
 	if err != nil {
 		return 0, err
 	}
-	s := picture{View: v, w: w, o: o, goOn: goOn}
+	s := picture{View: v, w: w, o: o, goOn: goOn, wall: clock.Wall()}
 	if err := s.run(dict); err != nil {
 		return 0, err
 	}
@@ -121,7 +122,9 @@ type picture struct {
 	goOn  func() error
 	total int64
 	done  int64
-	at    int64 // offset of the writer when goOn was asked last
+	at    int64    // offset of the writer when goOn was asked last
+	wall  int64    // see clock.Wall
+	below []uint64 // nested dictionaries whose entries are still to come, in the order of their numbers
 }
 
 // Between two looks at the context lie at most so many entries, and about so many bytes.
@@ -142,7 +145,18 @@ func (s *picture) run(dict uint64) error {
 	if s.o.partial() && len(s.o.Prefixes) == 0 {
 		err = s.some(dict)
 	} else {
-		err = s.all(dict)
+		err = s.all(dict, s.o.wants)
+	}
+	for err == nil {
+		var more bool
+		if more, err = s.w.Next(); err == nil && !more {
+			break
+		}
+		if err == nil {
+			next := s.below[0]
+			s.below = s.below[1:]
+			err = s.all(next, func(string) bool { return true })
+		}
 	}
 	if err == nil {
 		s.total = s.done
@@ -166,10 +180,10 @@ func (s *picture) some(dict uint64) error {
 	return nil
 }
 
-func (s *picture) all(dict uint64) error {
+func (s *picture) all(dict uint64, wants func(key string) bool) error {
 	var failed error
 	err := s.Each(dict, func(key string, ver *replica.Version) bool {
-		if s.o.wants(key) {
+		if wants(key) {
 			failed = s.entry(key, ver)
 		}
 		return failed == nil
@@ -181,11 +195,27 @@ func (s *picture) all(dict uint64) error {
 }
 
 func (s *picture) entry(key string, ver *replica.Version) error {
-	raw, err := s.Raw(ver)
-	if err == nil {
-		err = s.w.Put(&save.Entry{Key: bytesOf(key), Value: bytesOf(raw)})
+	e := save.Entry{Key: bytesOf(key)}
+	if ver.IsNested() {
+		id, err := s.d.nestedIn(ver, nil)
+		if err != nil {
+			return err
+		}
+		if e.KeyKind, err = s.Kind(id); err != nil {
+			return err
+		}
+		s.below = append(s.below, id)
+	} else {
+		raw, err := s.Raw(ver)
+		if err != nil {
+			return err
+		}
+		e.Value = bytesOf(raw)
+		if until := ver.Deadline(); until != 0 {
+			e.Deadline = until + s.wall
+		}
 	}
-	if err != nil {
+	if err := s.w.Put(&e); err != nil {
 		return err
 	}
 	s.done++

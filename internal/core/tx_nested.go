@@ -73,16 +73,28 @@ func (t *Tx) nestedAt(k replica.Key, path []string) (uint64, error) {
 
 // hang makes a key hold a new dictionary.
 func (t *Tx) hang(k replica.Key, kind string) (uint64, error) {
+	id, err := t.d.number()
+	if err != nil {
+		return 0, err
+	}
+	t.births[id] = birth{k.Dict, k.Str, kind}
+	t.Write(record.Op{Kind: record.Put, Nested: true, Dict: k.Dict, Key: []byte(k.Str), Value: record.AppendNested(nil, id)})
+	return id, nil
+}
+
+// number is the number of a new dictionary.
+func (d *Dict) number() (uint64, error) {
 	for {
-		id := FirstNested - 1 + t.d.control.work.numbers.Add(1)
-		if _, listed, err := t.node(id); err != nil {
-			return 0, err
-		} else if listed || id < FirstNested || id >= ClosedDict {
+		id := FirstNested - 1 + d.control.work.numbers.Add(1)
+		if id < FirstNested || id >= ClosedDict {
 			continue // the counter was damaged
 		}
-		t.births[id] = birth{k.Dict, k.Str, kind}
-		t.Write(record.Op{Kind: record.Put, Nested: true, Dict: k.Dict, Key: []byte(k.Str), Value: record.AppendNested(nil, id)})
-		return id, nil
+		switch err := d.Living(id); {
+		case errors.Is(err, errs.ErrRemoved):
+			return id, nil
+		case err != nil:
+			return 0, err
+		}
 	}
 }
 

@@ -247,6 +247,14 @@ func plant(top, below, k, v string) step {
 	}
 }
 
+// hour stores something that does not expire as long as anybody looks.
+func hour(k, v string) step {
+	return step{
+		func(d *ultradict.Dict) error { return d.SetWithTTL(k, v, time.Hour) },
+		func(s state) { s[k] = v },
+	}
+}
+
 // pass stores something whose time is up at once: nobody ever sees it, and it has to be
 // swept.
 func pass(k string) step {
@@ -437,7 +445,8 @@ var scenarios = []*scenario{
 			pause(40*time.Millisecond), set("b", "2"), pause(40*time.Millisecond), set("c", "3"), pause(40*time.Millisecond), set("d", "4")),
 		last: forgetful},
 	{name: "revival", opts: []ultradict.Option{tiny}, fresh: true, saves: true, revived: true,
-		setup: append(repeat(30, func(i int) step { return set(key(i), small(i)) }), set("l", large(0))),
+		setup: append(repeat(30, func(i int) step { return set(key(i), small(i)) }),
+			set("l", large(0)), nest("t", "b", "k", "v"), hour("h", "1")),
 		steps: []step{set("b", "2"), del("l"), set("c", "3")}},
 	{name: "lock file", opts: []ultradict.Option{tiny}, setup: []step{set("a", "1")}, steps: []step{set("b", "2")},
 		last: func(dir string) error { return lockFile(dir, 3) }},
