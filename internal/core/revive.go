@@ -195,7 +195,10 @@ func removeSaved(name string, cfg Config) error {
 		}
 	}
 	if found && errors.Is(err, errs.ErrNotExist) {
-		return nil
+		err = nil
+	}
+	if err == nil || errors.Is(err, errs.ErrNotExist) {
+		err = errors.Join(err, folder.Forget()) // not before the end of the instance: a saver waits for this lock
 	}
 	return err
 }

@@ -214,7 +214,7 @@ func (f *Folder) SetAside(s Saved) error {
 
 // Remove removes all saves of the dictionary, those that were set aside and what killed
 // savers have left included, and reports whether there were any. The caller holds the
-// lock, whose file goes as well.
+// lock, whose file stays: see Forget.
 func (f *Folder) Remove() (found bool, err error) {
 	names, err := list(f.dir)
 	if err != nil {
@@ -227,7 +227,7 @@ func (f *Folder) Remove() (found bool, err error) {
 			err = errors.Join(err, remove(f.dir, name))
 		}
 	}
-	err = errors.Join(err, remove(f.dir, f.name+locking), syncDir(f.dir))
+	err = errors.Join(err, syncDir(f.dir))
 	if err != nil {
 		return found, fmt.Errorf("remove saves in %s: %w", f.path, err)
 	}
@@ -235,7 +235,8 @@ func (f *Folder) Remove() (found bool, err error) {
 }
 
 // Forget removes the file of the lock, which the caller holds, if there is nothing that
-// it guards.
+// it guards. Whoever comes for the lock gets another one from then on: so nothing may be
+// left that they have to see done.
 func (f *Folder) Forget() error {
 	saves, err := f.Saves()
 	if err != nil || len(saves) > 0 {

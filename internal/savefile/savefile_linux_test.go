@@ -259,6 +259,12 @@ func TestFolderLock(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	_, err = f.Remove()
 	require.NoError(t, err)
+	select {
+	case <-got:
+		t.Fatal("the lock was lost with the saves")
+	case <-time.After(10 * time.Millisecond):
+	}
+	require.NoError(t, f.Forget())
 	second, err := f.Lock(t.Context(), 0) // that of the new file: nobody is excluded by the old one
 	require.NoError(t, err)
 	release()
