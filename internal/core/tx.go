@@ -160,6 +160,13 @@ func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) (
 			return err
 		}
 		revision, err := d.write(ctx, t.ops, t.births, c)
+		if errors.Is(err, errs.ErrRemoved) {
+			// A dictionary that it writes to is gone. Where it came there by a path,
+			// another one may hang at its end by now: that is a conflict.
+			if _, changed := t.validate(); changed != nil {
+				err = changed
+			}
+		}
 		if err != errAgain {
 			return revision, err
 		}
