@@ -34,8 +34,8 @@ type CorruptError = errs.CorruptError
 // TypeError says that a stored value, or key, is not of the type asked for.
 type TypeError = errs.TypeError
 
-// EncodeError says that a key or value cannot be stored, because it could not
-// be read back. Nothing was changed.
+// EncodeError says that a key or value cannot be stored, or written as JSON,
+// because it could not be read back. Nothing was changed.
 type EncodeError = errs.EncodeError
 
 // SaveError says that a file is no whole save: which bytes of it are damaged, or where it
@@ -46,3 +46,7 @@ type SaveError = errs.SaveError
 // SaveMismatchError says that a save is whole, and that of a dictionary of another kind.
 // Nothing of it was used. It matches [ErrInvalidOption].
 type SaveMismatchError = errs.SaveMismatchError
+
+// JSONError says where JSON given to [Map.ReadJSON] or [Map.ReadNDJSON] is not what it
+// must be. Nothing was changed.
+type JSONError = errs.JSONError

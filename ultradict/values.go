@@ -9,7 +9,7 @@ import (
 
 // values decodes what a handle of type V finds in the dictionary.
 type values[V any] struct {
-	codec   encoding[V]
+	codec   valueCodec[V]
 	user    *userCodec // nil: CBOR
 	native  bool       // likewise
 	dynamic bool
@@ -18,9 +18,9 @@ type values[V any] struct {
 	beside  replica.Beside[V]
 }
 
-// encoding is what turns a V into the bytes that are stored, and back: a
+// valueCodec is what turns a V into the bytes that are stored, and back: a
 // [value.Codec], which says what its methods promise, or a [foreign].
-type encoding[V any] interface {
+type valueCodec[V any] interface {
 	Append(dst []byte, v V) ([]byte, error)
 	Decode(raw []byte) (V, error)
 	Keep(v V) (kept V, ok bool)

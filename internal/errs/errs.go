@@ -78,7 +78,7 @@ type TypeError struct {
 	Key    any    // the key; nil where the value did not come from a dictionary
 	Want   string // the Go type asked for
 	Reason string // what is stored instead, or why it does not fit
-	Err    error  // what a codec of the user's own returned, nil otherwise
+	Err    error  // what a codec of the user's own, or encoding/json, returned; nil otherwise
 }
 
 func (e *TypeError) Error() string {
@@ -97,16 +97,16 @@ func (e *TypeError) Is(target error) bool {
 	return same
 }
 
-// EncodeError says that a key or a value cannot be stored, because it could
-// not be read back. Nothing was changed.
+// EncodeError says that a key or a value cannot be stored, or written as JSON,
+// because it could not be read back. Nothing was changed.
 type EncodeError struct {
-	Key    any    // the key under which it was to be stored
+	Key    any    // the key under which it was to be stored, or is
 	Reason string // which part, and why it could not be read back
-	Err    error  // what a codec of the user's own returned, nil otherwise
+	Err    error  // what a codec of the user's own, or encoding/json, returned; nil otherwise
 }
 
 func (e *EncodeError) Error() string {
-	return fmt.Sprintf("ultradict: cannot store value of key %q: %s", fmt.Sprint(e.Key), e.Reason)
+	return fmt.Sprintf("ultradict: cannot encode value of key %q: %s", fmt.Sprint(e.Key), e.Reason)
 }
 
 // Unwrap returns Err.
@@ -158,4 +158,34 @@ func (e *SaveMismatchError) Error() string {
 func (e *SaveMismatchError) Is(target error) bool {
 	_, same := target.(*SaveMismatchError)
 	return same || target == ErrInvalidOption
+}
+
+// JSONError says that JSON that was to be imported is not what it must be, and where.
+// Nothing was changed.
+type JSONError struct {
+	Offset int64  // bytes of the input in front of what is wrong; space, a colon or a comma may follow first
+	Line   int    // of the input, from 1; 0 where its lines mean nothing
+	Key    any    // of the entry, nil where it is not known, or is itself what is wrong
+	Reason string // what is wrong
+	Err    error  // what it comes from: a *TypeError, an *EncodeError, an error of encoding/json; may be nil
+}
+
+func (e *JSONError) Error() string {
+	place := fmt.Sprintf("offset %d", e.Offset)
+	if e.Line > 0 {
+		place = fmt.Sprintf("line %d, ", e.Line) + place
+	}
+	if e.Key != nil {
+		place += fmt.Sprintf(", key %q", fmt.Sprint(e.Key))
+	}
+	return fmt.Sprintf("ultradict: JSON at %s: %s", place, e.Reason)
+}
+
+// Unwrap returns Err.
+func (e *JSONError) Unwrap() error { return e.Err }
+
+// Is reports whether target is a *JSONError.
+func (e *JSONError) Is(target error) bool {
+	_, same := target.(*JSONError)
+	return same
 }

@@ -49,7 +49,7 @@ var layers = []layer{
 	},
 	{ // know nothing of shared memory
 		name:    "pure",
-		dirs:    []string{"internal/errs", "internal/failpoint", "internal/invariants", "internal/record", "internal/replica", "internal/save", "internal/value"},
+		dirs:    []string{"internal/errs", "internal/failpoint", "internal/invariants", "internal/jsontree", "internal/record", "internal/replica", "internal/save", "internal/value"},
 		imports: []string{"pure"},
 		tests:   []string{"support"},
 	},
