@@ -72,6 +72,11 @@ func (m *Map[K, V]) Entries() iter.Seq2[Entry[K, V], error] {
 	}
 }
 
+// entriesOf are the entries of a view.
+func (m *Map[K, V]) entriesOf(v *core.View) iter.Seq2[Entry[K, V], error] {
+	return func(yield func(Entry[K, V], error) bool) { m.entries(v, nil, yield) }
+}
+
 // entries yields the entries of a view, except those that skip names.
 func (m *Map[K, V]) entries(v *core.View, skip func(replica.Key) bool, yield func(Entry[K, V], error) bool) (more bool) {
 	more = true

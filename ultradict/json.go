@@ -127,7 +127,13 @@ func (m *Map[K, V]) export(ctx context.Context, w io.Writer, opts []JSONOption,
 	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
-	for e, err := range m.Entries() {
+	v, err := m.view()
+	if err != nil {
+		return fail(err)
+	}
+	defer v.Close()
+	f.view = v
+	for e, err := range m.entriesOf(v) {
 		if err != nil {
 			return fail(err)
 		}

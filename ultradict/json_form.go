@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 
+	"github.com/ultradict/go/internal/core"
 	"github.com/ultradict/go/internal/jsontree"
 	"github.com/ultradict/go/internal/value"
 )
@@ -15,8 +16,9 @@ import (
 // jsonForm is how the keys and values of a map are said in JSON.
 type jsonForm[K comparable, V any] struct {
 	m    *Map[K, V]
-	tree bool     // V is a tree of dynamic values
-	anys anyTypes // of what is in V if it is none
+	tree bool       // V is a tree of dynamic values
+	anys anyTypes   // of what is in V if it is none
+	view *core.View // of an export
 }
 
 func newJSONForm[K comparable, V any](m *Map[K, V]) *jsonForm[K, V] {
@@ -80,14 +82,21 @@ func (f *jsonForm[K, V]) readKey(text []byte) (K, error) {
 
 // appendValue appends the value of a key.
 //
-// This is where something that a value may be in a dictionary, but is in no tree, such as
-// a nested dictionary, is to be turned into one.
+// A nested dictionary becomes an object, as of the same position.
 func (f *jsonForm[K, V]) appendValue(dst []byte, key K, v V) ([]byte, error) {
 	refused := func(err error) ([]byte, error) {
 		return dst, &EncodeError{Key: key, Reason: fmt.Sprintf("as JSON: %v", err), Err: err}
 	}
 	if f.tree {
-		out, err := jsontree.Append(dst, any(v))
+		tree := any(v)
+		if d, ok := tree.(*Dict); ok {
+			plain, err := d.plain(f.view)
+			if err != nil {
+				return dst, named(key, err)
+			}
+			tree = plain
+		}
+		out, err := jsontree.Append(dst, tree)
 		if err != nil {
 			return refused(err)
 		}

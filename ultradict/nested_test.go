@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -476,4 +477,28 @@ func TestNestedUnderACodec(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 5.0, v)
 	requireHealthy(t, dir)
+}
+
+// Nested dictionaries are objects in JSON, and objects become nested ones with WithRecurse.
+func TestNestedAsJSON(t *testing.T) {
+	d, _ := openTree(t, ultradict.WithRecurse())
+	require.NoError(t, d.Set("n", 1))
+	require.NoError(t, dictOf(t, d, "a", "b").Set("k", "v"))
+	dictOf(t, d, "empty")
+	var all, lines strings.Builder
+	require.NoError(t, d.WriteJSON(t.Context(), &all))
+	require.JSONEq(t, `{"n":1,"a":{"b":{"k":"v"}},"empty":{}}`, all.String())
+	require.NoError(t, d.WriteNDJSON(t.Context(), &lines))
+	other, dir := openTree(t, ultradict.WithRecurse())
+	_, err := other.ReadJSON(t.Context(), strings.NewReader(all.String()))
+	require.NoError(t, err)
+	require.Equal(t, plain(t, d), plain(t, other))
+	v, err := dictOf(t, other, "a", "b").Get("k")
+	require.NoError(t, err)
+	require.Equal(t, "v", v)
+	requireHealthy(t, dir)
+	require.NoError(t, other.Clear())
+	_, err = other.ReadNDJSON(t.Context(), strings.NewReader(lines.String()))
+	require.NoError(t, err)
+	require.Equal(t, plain(t, d), plain(t, other))
 }
