@@ -189,7 +189,7 @@ func (t *Tx) expire(e *due) error {
 		return err
 	}
 	if v.Revision == e.revision && v.Deadline() == e.deadline {
-		t.reads[e.key] = v.Revision
+		t.reads[e.key], t.dicts[e.key.Dict] = v.Revision, true
 		t.Write(record.Op{Kind: record.Delete, Expired: true, Dict: e.key.Dict, Key: []byte(e.key.Str)})
 	}
 	return nil

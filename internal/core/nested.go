@@ -20,7 +20,8 @@ import (
 //	17            {}
 //	Dictionaries  {0: 1 below, 16: hangs from 0 at "jobs", 1 below, 17: from 16 at "done"}
 //
-// Whoever hangs one up or frees it changes both in one record, a structural one.
+// Whoever hangs one up or frees it changes both in one record, a structural one. A
+// dictionary never moves, and its number is higher than that of the one it hangs from.
 
 // Dictionaries is the hidden dictionary that lists the living nested ones, and
 // FirstNested the lowest number that a nested one may have; part of the format.
@@ -51,7 +52,10 @@ func (n *node) encode() []byte {
 	return append(append(b, n.kind...), n.key...)
 }
 
-func parseNode(raw string) (n node, ok bool) {
+// parseNode decodes what is said of dictionary id. Since a dictionary hangs from one with
+// a lower number, or from the root, whoever follows parents, however damaged they are,
+// gets there.
+func parseNode(id uint64, raw string) (n node, ok bool) {
 	b := bytesOf(raw)
 	var length uint64
 	for _, field := range []*uint64{&n.parent, &n.children, &length} {
@@ -65,7 +69,7 @@ func parseNode(raw string) (n node, ok bool) {
 		return node{}, false
 	}
 	n.kind, n.key = view(b[:length]), view(b[length:])
-	return n, true
+	return n, n.parent == 0 || FirstNested <= n.parent && n.parent < id
 }
 
 const nodeKeySize = 8
@@ -87,7 +91,7 @@ func (d *Dict) nodeAt(s *replica.State, id, p uint64) (n node, listed bool, err 
 	case err != nil:
 		return node{}, false, err
 	}
-	if n, listed = parseNode(v.Raw()); !listed {
+	if n, listed = parseNode(id, v.Raw()); !listed || v.IsExternal() {
 		return node{}, false, d.wrap("read", &errs.CorruptError{Segment: "layer", Reason: fmt.Sprintf("what is said of dictionary %d", id)})
 	}
 	return n, true, nil

@@ -216,6 +216,7 @@ type folded struct {
 type foldedDict struct {
 	horizon uint64
 	index   map[string]int // of its keys, in entries
+	below   uint64         // live entries in the layers beneath
 }
 
 // run folds the records up to position to, or a bite of them: whoever waits for
@@ -343,6 +344,7 @@ func (f *fold) build() (*snapshot.Builder, error) {
 		if err != nil {
 			return nil, err
 		}
+		dict.below = n
 		f.live -= n
 		if dict.horizon == 0 {
 			live[id] = n
@@ -385,6 +387,9 @@ func (f *fold) build() (*snapshot.Builder, error) {
 		}
 	}
 	for id, dict := range f.dicts {
+		if id >= FirstNested && dict.below == 0 && live[id] == 0 {
+			continue // it has come and gone: there is nothing to hide
+		}
 		b.SetHeader(snapshot.Header{Dict: id, Horizon: dict.horizon, Live: live[id]})
 		f.live += live[id]
 	}

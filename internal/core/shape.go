@@ -120,10 +120,11 @@ func (d *Dict) announce(sh shape) {
 }
 
 // fits checks, under the lock, that the tree is as it was when a writer decided. The
-// position of the last structural record is stored before that record is published: of
-// one that never was, nobody needs to know.
+// position of a structural record is stored before that is published, and its writer may
+// have died in between: then it stands above head, and in the place of that of an earlier
+// record, which a writer who has not seen all there is must not miss.
 func (d *Dict) fits(sh shape) error {
-	if at := d.control.work.structure.Load(); at > sh.decided && at <= d.str.Head() {
+	if min(d.control.work.structure.Load(), d.str.Head()) > sh.decided {
 		return errMoved
 	}
 	return nil

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
@@ -118,12 +119,16 @@ func (t *tree) node(id uint64) (*node, error) {
 // count notes that one more dictionary hangs from another, or one less.
 func (t *tree) count(id uint64, by int) error {
 	n, err := t.node(id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if n == nil {
+	case n == nil && id >= FirstNested:
+		return t.v.d.goneDict(id)
+	case n == nil:
 		n = &node{}
 		t.nodes[id] = n
+	case by < 0 && n.children == 0:
+		return t.v.d.wrap("free in", &errs.CorruptError{Segment: "layer", Reason: fmt.Sprintf("more dictionaries hang from dictionary %d than are counted", id)})
 	}
 	n.children += uint64(by)
 	t.moved[id] = true
@@ -205,7 +210,7 @@ func (t *tree) record(ops []record.Op, births map[uint64]birth) ([]record.Op, er
 		if !t.dead[id] {
 			var key [nodeKeySize]byte
 			nodeKey(id, &key)
-			all = append(all, record.Op{Kind: record.Put, Dict: Dictionaries, Key: key[:], Value: t.nodes[id].encode()})
+			all = append(all, record.Op{Kind: record.Put, Inline: true, Dict: Dictionaries, Key: key[:], Value: t.nodes[id].encode()})
 		}
 	}
 	for id := range t.dead {

@@ -23,6 +23,7 @@ var errAgain = errors.New("check again")
 type Tx struct {
 	*View
 	reads  map[replica.Key]uint64 // revision seen; 0: absent
+	dicts  map[uint64]bool        // of which they are keys
 	whole  bool                   // has read what every record changes: a length, an iteration
 	writes map[replica.Key]int    // index of the last operation on a key
 	clears map[uint64]bool        // dictionaries that it has cleared
@@ -45,6 +46,7 @@ func (t *Tx) Pending(k replica.Key) (op *record.Op, known bool) {
 // Read is Version, and puts the key into the read set.
 func (t *Tx) Read(k replica.Key) (*replica.Version, error) {
 	v, err := t.Stored(k)
+	t.dicts[k.Dict] = true
 	switch {
 	case err == nil:
 		t.reads[k] = v.Revision
@@ -137,7 +139,7 @@ func (d *Dict) attempt(ctx context.Context, fn func(*Tx) error, conflicts int) (
 		return 0, err
 	}
 	defer v.Close()
-	t := &Tx{View: v, reads: map[replica.Key]uint64{}, writes: map[replica.Key]int{}, clears: map[uint64]bool{}, births: map[uint64]birth{}}
+	t := &Tx{View: v, reads: map[replica.Key]uint64{}, dicts: map[uint64]bool{}, writes: map[replica.Key]int{}, clears: map[uint64]bool{}, births: map[uint64]birth{}}
 	if err := fn(t); err != nil {
 		return 0, err
 	}
@@ -182,7 +184,7 @@ func (t *Tx) validate() (*check, error) {
 		p := s.Applied()
 		err = t.unchanged(s, p)
 		if err == nil {
-			return &check{reads: t.reads, whole: t.whole, from: p}, nil
+			return &check{reads: t.reads, dicts: t.dicts, whole: t.whole, from: p}, nil
 		}
 		if err == errBehind {
 			s, err = t.d.state()
@@ -218,7 +220,8 @@ func (t *Tx) unchanged(s *replica.State, p uint64) error {
 // from.
 type check struct {
 	reads  map[replica.Key]uint64
-	one    replica.Key // the only one that was read, if single
+	dicts  map[uint64]bool // of which reads has keys
+	one    replica.Key     // the only one that was read, if single
 	single bool
 	whole  bool
 	from   uint64
@@ -226,9 +229,14 @@ type check struct {
 	op     record.Op    // here so that scan allocates nothing
 }
 
-// read reports whether the key of c.op is one that was read.
+// read reports whether c.op is about a key that was read.
 func (c *check) read() bool {
-	if c.single {
+	switch {
+	case c.op.Kind == record.Clear && c.single:
+		return c.op.Dict == c.one.Dict
+	case c.op.Kind == record.Clear:
+		return c.dicts[c.op.Dict]
+	case c.single:
 		return c.op.Dict == c.one.Dict && string(c.op.Key) == c.one.Str
 	}
 	_, read := c.reads[replica.Key{Dict: c.op.Dict, Str: string(c.op.Key)}]
@@ -259,10 +267,6 @@ func (c *check) scan(s *stream.Stream) error {
 		for len(payload) > 0 {
 			var err error
 			if payload, err = record.Next(payload, &c.op); err != nil {
-				return false
-			}
-			if c.op.Kind == record.Clear {
-				conflict = true
 				return false
 			}
 			if c.read() {

@@ -23,12 +23,12 @@ func wakes(r *run) {
 	m := r.numbers("woken")
 	word := filepath.Join(r.dir, "word")
 	r.must(os.WriteFile(word, make([]byte, 4096), 0o600))
-	defer os.Remove(word)
 	page, unmap, err := mapWord(word)
 	r.must(err)
 	defer unmap()
 	bare := r.start("futex-pong", word)
 	bare.expect("ready")
+	r.must(os.Remove(word)) // both have it mapped
 	watcher := r.start("watch-pong", m.Name())
 	watcher.expect("ready")
 	watch := m.Watch(background, ultradict.OnlyKey("pong"))

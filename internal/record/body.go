@@ -64,7 +64,7 @@ func Layout(ops []Op) *Body {
 	bound := uint64(0)
 	for i := range ops {
 		bound += 64 + uint64(len(ops[i].Key))
-		if len(ops[i].Value) <= InlineInBody {
+		if ops[i].inline() {
 			bound += uint64(len(ops[i].Value))
 		}
 	}
@@ -72,7 +72,7 @@ func Layout(ops []Op) *Body {
 	b.Table = make([]byte, 0, bound) // what is not used of it is never touched
 	for i := range ops {
 		op := ops[i]
-		if op.Kind == Put && len(op.Value) > InlineInBody {
+		if op.Kind == Put && !op.inline() {
 			op.InBody = true
 			op.Place = Place{Offset: at, Length: uint64(len(op.Value)), Sum: Sum(op.Value)}
 			b.values = append(b.values, op.Value)
@@ -83,6 +83,9 @@ func Layout(ops []Op) *Body {
 	b.size = at
 	return b
 }
+
+// inline reports whether the value stands in the table.
+func (op *Op) inline() bool { return op.Inline || len(op.Value) <= InlineInBody }
 
 // Size is the size of the body's file in bytes.
 func (b *Body) Size() uint64 { return b.size }

@@ -38,6 +38,7 @@ type Place struct {
 type Op struct {
 	Kind     Kind
 	InBody   bool   // the value stands at Place, Value is nil
+	Inline   bool   // the value stays in the table of a body, however long it is; not decoded
 	Nested   bool   // of a Put: the value is the number of a dictionary, see AppendNested
 	Expired  bool   // of a Delete: the key's time was up
 	Deadline int64  // of a Put, if not 0: when the key's time is up; monotonic clock of the machine, nanoseconds
