@@ -274,7 +274,7 @@ func (m *Map[K, V]) kept(raw []byte, v V) *replica.Version {
 
 // tree is a value that is to become a nested dictionary.
 func (m *Map[K, V]) tree(v V) (map[string]any, bool) {
-	if !m.values.dynamic || !m.d.Recurse() {
+	if !m.values.dynamic || !m.strings || !m.d.Recurse() {
 		return nil, false
 	}
 	tree, ok := any(v).(map[string]any)

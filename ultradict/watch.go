@@ -9,7 +9,6 @@ import (
 
 	"github.com/ultradict/go/internal/core"
 	"github.com/ultradict/go/internal/record"
-	"github.com/ultradict/go/internal/replica"
 )
 
 // EventKind says what an [Event] tells.
@@ -57,17 +56,19 @@ type watching struct {
 	contents bool
 }
 
-// OnlyKey leaves out what happens to other keys. K must be the map's.
+// OnlyKey leaves out what happens to other keys of the watched dictionary, and below
+// them. K must be the map's.
 func OnlyKey[K comparable](key K) WatchOption { return func(w *watching) { w.key = key } }
 
-// Prefix leaves out what happens to keys that do not begin with p. The map's keys must
-// be strings.
+// Prefix leaves out what happens to keys of the watched dictionary that do not begin with
+// p, and below them. The map's keys must be strings.
 func Prefix(p string) WatchOption { return func(w *watching) { w.prefix = &p } }
 
 // FromRevision begins after a revision, as an earlier [Event] told it, instead of now:
 // that of the last event without More, or of the last [EventResync] once all that
 // follows from it was told.
-// If the records since then are gone, the watch begins with a resync of everything: its
+// Of nested dictionaries that were freed since, only that is told. If the records since
+// then are gone, the watch begins with a resync of everything: its
 // first event after that is an [EventClear].
 func FromRevision(revision uint64) WatchOption { return func(w *watching) { w.from = &revision } }
 
@@ -77,7 +78,13 @@ func WithContents() WatchOption { return func(w *watching) { w.contents = true }
 
 // Watch tells what is committed from the moment of the call on, in order, each thing
 // once, and without gaps, unless there is an [EventResync]. Of one commit all events
-// come together, a clear first, and of each key only the last state.
+// come together, clears first, and of each key only the last state.
+//
+// A watch of a [Dict] tells as well of the dictionaries nested in it, whose keys are
+// strings, with the Path to them. That one is nested is told by a put of its key, whose
+// Value is a *Dict, before the puts in it; that it is freed, by what has become of its
+// key alone. So whoever does to a tree of maps what the events say has the same tree. Of
+// a dictionary that is freed itself, the watch ends with [ErrRemoved].
 //
 //	for e, err := range m.Watch(ctx) {
 //		if err != nil {
@@ -109,10 +116,11 @@ func (m *Map[K, V]) Watch(ctx context.Context, opts ...WatchOption) iter.Seq2[Ev
 		return fail(err)
 	}
 	var w *core.Watch
+	below := m.values.dynamic && m.strings // else nothing can hang from it
 	if o.from != nil {
-		w, err = m.d.WatchFrom(m.number(), *o.from)
+		w, err = m.d.WatchFrom(m.number(), below, *o.from)
 	} else {
-		w, err = m.d.Watch(m.number())
+		w, err = m.d.Watch(m.number(), below)
 	}
 	if err != nil {
 		return fail(err)
@@ -180,12 +188,12 @@ func (m *Map[K, V]) wanted(o *watching) (func(enc string) bool, error) {
 func (m *Map[K, V]) contents(w *core.Watch, wanted func(string) bool, emit func(Event[K, V], error) bool) (more bool) {
 	more = true
 	var failed error
-	err := w.View().Each(m.number(), func(enc string, ver *replica.Version) bool {
-		if !wanted(enc) {
+	err := w.Contents(func(c *core.KeyChange) bool {
+		if !wanted(step(c)) {
 			return true
 		}
 		var e Event[K, V]
-		if e, failed = m.event(w, &core.KeyChange{Kind: record.Put, Key: enc, Revision: ver.Revision, Version: ver}); failed != nil {
+		if e, failed = m.event(w, c); failed != nil {
 			return false
 		}
 		more = emit(e, nil)
@@ -204,7 +212,7 @@ func (m *Map[K, V]) contents(w *core.Watch, wanted func(string) bool, emit func(
 func (m *Map[K, V]) events(w *core.Watch, c *core.Commit, wanted func(string) bool, emit func(Event[K, V], error) bool) (more bool) {
 	changes := c.Changes[:0]
 	for _, change := range c.Changes {
-		if change.Kind == record.Clear || wanted(change.Key) {
+		if change.Kind == record.Clear && len(change.Path) == 0 || wanted(step(&change)) {
 			changes = append(changes, change)
 		}
 	}
@@ -224,9 +232,17 @@ func (m *Map[K, V]) events(w *core.Watch, c *core.Commit, wanted func(string) bo
 	return true
 }
 
+// step is the key of the watched dictionary at which, or below which, something happened.
+func step(c *core.KeyChange) string {
+	if len(c.Path) > 0 {
+		return c.Path[0]
+	}
+	return c.Key
+}
+
 // event is a change of a key as an event.
 func (m *Map[K, V]) event(w *core.Watch, c *core.KeyChange) (e Event[K, V], err error) {
-	e.Revision = c.Revision
+	e.Revision, e.Path = c.Revision, c.Path
 	switch c.Kind {
 	case record.Clear:
 		e.Kind = EventClear

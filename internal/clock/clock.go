@@ -18,8 +18,9 @@ func calibrate() (start time.Time, offset int64) {
 	for range 16 {
 		before := time.Now()
 		shown := monotonic()
-		if took := time.Since(before); best < 0 || took < best {
-			best, start, offset = took, before, shown
+		now := time.Now()
+		if took := now.Sub(before); best < 0 || took < best {
+			best, start, offset = took, now, shown
 		}
 	}
 	return start, offset

@@ -1,12 +1,9 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/ultradict/go/internal/errs"
 	"github.com/ultradict/go/internal/record"
@@ -27,15 +24,18 @@ import (
 //	   │ shown      │ records, or   │
 //	   │            │ the difference│
 type Watch struct {
-	d    *Dict
-	dict uint64
-	at   uint64 // everything up to here was shown
+	d     *Dict
+	dict  uint64
+	below bool   // what is nested in it is watched too
+	at    uint64 // everything up to here was shown
 
 	view   *View // where the stride began; nil if that is not to be had
 	target *View // where it ends; nil between two
 	reader *stream.Reader
-	shown  map[string]bool // keys that the stride has shown: whether they were present then
-	clear  bool            // the stride has shown a clear
+	places map[uint64][]string  // of the watched dictionaries: the paths to them, as of at
+	shown  map[replica.Key]bool // keys that the stride has shown: whether they were present then
+	whole  map[uint64]bool      // dictionaries of which it has shown all, since they were empty
+	gone   bool                 // the dictionary was freed, which was shown
 }
 
 // Commit is what one record, or a difference, makes of a dictionary.
@@ -47,6 +47,8 @@ type Commit struct {
 
 // KeyChange is what became of a key. A Clear comes before all others and has none.
 type KeyChange struct {
+	Dict     uint64   // of which it is a key,
+	Path     []string // and where that is nested in the watched one
 	Kind     record.Kind
 	Expired  bool // of a Delete: its time was up
 	Key      string
@@ -55,17 +57,26 @@ type KeyChange struct {
 	Version  *replica.Version // this
 }
 
-// Watch returns a watch of what is committed from now on.
-func (d *Dict) Watch(dict uint64) (*Watch, error) {
+// Watch returns a watch of what is committed from now on; with below, also in the
+// dictionaries that are nested in this one.
+func (d *Dict) Watch(dict uint64, below bool) (*Watch, error) {
 	v, err := d.View()
 	if err != nil {
 		return nil, err
 	}
-	return &Watch{d: d, dict: dict, at: v.position, view: v, reader: d.str.Reader(v.position)}, nil
+	w := &Watch{d: d, dict: dict, below: below, at: v.position, view: v, reader: d.str.Reader(v.position)}
+	if err = v.Living(dict); err == nil {
+		w.places, err = w.survey(v)
+	}
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
-// WatchFrom returns a watch of what was committed after a revision.
-func (d *Dict) WatchFrom(dict, revision uint64) (*Watch, error) {
+// WatchFrom is Watch of what was committed after a revision.
+func (d *Dict) WatchFrom(dict uint64, below bool, revision uint64) (*Watch, error) {
 	v, err := d.View()
 	if err != nil {
 		return nil, err
@@ -74,7 +85,15 @@ func (d *Dict) WatchFrom(dict, revision uint64) (*Watch, error) {
 		v.Close()
 		return nil, d.wrap("watch", fmt.Errorf("%d is no revision of this instance, which is at %d: %w", revision, v.position, errs.ErrInvalidOption))
 	}
-	w := &Watch{d: d, dict: dict, at: revision, target: v, reader: d.str.Reader(revision), shown: map[string]bool{}}
+	w := &Watch{d: d, dict: dict, below: below, at: revision, target: v, reader: d.str.Reader(revision)}
+	w.shown, w.whole = map[replica.Key]bool{}, map[uint64]bool{}
+	if err = v.Living(dict); err == nil {
+		w.places, err = w.survey(v) // what was freed since is not told of any more
+	}
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
 	if revision >= d.str.Tail() {
 		// A position within a record has no checksum that is right.
 		_, _, err := d.str.Reader(revision).Next(v.position)
@@ -109,6 +128,9 @@ func (w *Watch) Close() {
 // Next returns the next commit that changes the dictionary, and waits for it.
 func (w *Watch) Next(ctx context.Context) (Commit, error) {
 	for {
+		if w.gone {
+			return Commit{}, w.d.goneDict(w.dict)
+		}
 		if w.target == nil {
 			if err := w.stride(ctx); err != nil {
 				return Commit{}, err
@@ -159,7 +181,12 @@ func (w *Watch) stride(ctx context.Context) error {
 		w.arrive()
 		return nil
 	}
-	w.target, w.shown, w.clear = v, map[string]bool{}, false
+	w.target = v
+	clear(w.shown)
+	clear(w.whole)
+	if w.shown == nil {
+		w.shown, w.whole = map[replica.Key]bool{}, map[uint64]bool{}
+	}
 	w.reader.Seek(w.at)
 	return nil
 }
@@ -173,94 +200,6 @@ func (w *Watch) arrive() {
 	w.view, w.target = w.target, nil
 }
 
-// commit is what a record makes of the dictionary: of each key the last operation.
-func (w *Watch) commit(rec stream.Record) (Commit, error) {
-	ops, body, err := w.d.operations(rec)
-	if err != nil {
-		return Commit{}, err
-	}
-	c := Commit{Revision: rec.End}
-	last := map[string]int{}
-	cleared := false
-	for len(ops) > 0 {
-		var op record.Op
-		if ops, err = record.Next(ops, &op); err != nil {
-			return Commit{}, w.d.malformed(rec, err)
-		}
-		switch {
-		case op.Dict != w.dict:
-			continue
-		case op.Kind == record.Clear:
-			cleared = true
-			continue
-		}
-		change := KeyChange{Kind: op.Kind, Expired: op.Expired, Key: string(op.Key), Revision: rec.End}
-		switch {
-		case op.Kind == record.Delete:
-		case op.InBody:
-			if change.Value, err = w.d.readValue(place{body, op.Place}.encode()); err != nil {
-				return Commit{}, err
-			}
-		default:
-			change.Value = string(op.Value)
-		}
-		if i, again := last[change.Key]; again {
-			c.Changes[i] = change
-			continue
-		}
-		last[change.Key] = len(c.Changes)
-		c.Changes = append(c.Changes, change)
-	}
-	if cleared {
-		c.Changes = slices.Insert(c.Changes, 0, KeyChange{Kind: record.Clear, Revision: rec.End})
-		w.clear = true
-		clear(w.shown)
-	}
-	for _, change := range c.Changes {
-		if change.Kind != record.Clear {
-			w.shown[change.Key] = change.Kind == record.Put
-		}
-	}
-	w.at = rec.End
-	return c, nil
-}
-
-// difference is what is left of the stride, as one commit, in the order of the
-// revisions.
-func (w *Watch) difference() (Commit, error) {
-	c := Commit{Revision: w.target.position, Resync: true}
-	from := w.at
-	gone, err := w.gone()
-	unknown := w.view == nil && !w.clear || errors.Is(err, errs.ErrViewLost)
-	switch {
-	case unknown: // of what was there before: begin anew
-		gone, from = []KeyChange{{Kind: record.Clear, Revision: c.Revision}}, 0
-	case err != nil:
-		return Commit{}, err
-	}
-	var failed error
-	err = w.target.Each(w.dict, func(key string, ver *replica.Version) bool {
-		if ver.Revision <= from {
-			return true
-		}
-		change := KeyChange{Kind: record.Put, Key: key, Revision: ver.Revision, Version: ver}
-		if w.d.lock == nil && ver.IsExternal() {
-			// A read-only handle cannot keep the body: it reads it while it is there.
-			change.Version = nil
-			change.Value, failed = w.target.Raw(ver)
-		}
-		c.Changes = append(c.Changes, change)
-		return failed == nil
-	})
-	if err = cmp.Or(failed, err); err != nil {
-		return Commit{}, err
-	}
-	slices.SortFunc(c.Changes, func(a, b KeyChange) int { return cmp.Compare(a.Revision, b.Revision) })
-	c.Changes = append(gone, c.Changes...)
-	w.arrive()
-	return c, nil
-}
-
 // further moves the end of the stride to the newest position.
 func (w *Watch) further() error {
 	v, err := w.d.View()
@@ -269,33 +208,4 @@ func (w *Watch) further() error {
 		w.target = v
 	}
 	return err
-}
-
-// gone are the keys that were present when last shown and are absent now.
-func (w *Watch) gone() (gone []KeyChange, err error) {
-	was := maps.Clone(w.shown)
-	if w.view != nil && !w.clear {
-		err = w.view.Each(w.dict, func(key string, _ *replica.Version) bool {
-			if _, known := was[key]; !known {
-				was[key] = true
-			}
-			return true
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	for key, present := range was {
-		if !present {
-			continue
-		}
-		_, err := w.target.Version(replica.Key{Dict: w.dict, Str: key})
-		if errors.Is(err, errs.ErrNotFound) {
-			gone = append(gone, KeyChange{Kind: record.Delete, Key: key, Revision: w.target.position})
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(gone, func(a, b KeyChange) int { return cmp.Compare(a.Key, b.Key) })
-	return gone, nil
 }
