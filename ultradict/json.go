@@ -33,7 +33,9 @@ const jsonStride = 256
 func jsonConfig(opts []JSONOption) jsonOptions {
 	var o jsonOptions
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	return o
 }
