@@ -18,7 +18,7 @@ import (
 // the zero value is of no use.
 type Map[K comparable, V any] struct {
 	d       *core.Dict
-	id      atomic.Uint64 // 0: the root dictionary; else see Close
+	which   atomic.Uint64 // 0: the root dictionary; else see Close
 	strings bool          // K is a string type
 	small   bool          // and small values are encoded by AppendSmall
 	nested  bool          // this is a handle of a nested dictionary, or was
@@ -29,7 +29,7 @@ type Map[K comparable, V any] struct {
 }
 
 // number is that of the dictionary.
-func (m *Map[K, V]) number() uint64 { return m.id.Load() }
+func (m *Map[K, V]) number() uint64 { return m.which.Load() }
 
 // Dict is a dictionary of dynamic values. What is stored comes back as nil,
 // bool, int64 (uint64 above its range), float64, string, []byte, time.Time,
@@ -268,7 +268,7 @@ func (m *Map[K, V]) Name() string { return m.d.Name() }
 // and closing the one of the root closes them all.
 func (m *Map[K, V]) Close() error {
 	if m.nested {
-		m.id.Store(core.ClosedDict)
+		m.which.Store(core.ClosedDict)
 		return nil
 	}
 	return m.d.Close()

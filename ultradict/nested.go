@@ -20,7 +20,7 @@ type DictView = View[string, any]
 
 func newMap[K comparable, V any](d *core.Dict, id uint64, keys *value.Keys[K], vals *values[V]) *Map[K, V] {
 	m := &Map[K, V]{d: d, nested: id != 0, strings: keys.IsString(), small: keys.IsString() && vals.native, keys: keys, values: vals, beside: vals.beside}
-	m.id.Store(id)
+	m.which.Store(id)
 	m.reader = core.Reader{Values: vals, Form: replica.Plain}
 	if m.nested && !vals.dynamic {
 		m.reader.Form = replica.Typed

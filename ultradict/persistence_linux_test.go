@@ -657,7 +657,7 @@ func bank(args []string) error {
 // A process that saves to one path again and again is killed at any moment: what has the
 // name is always whole, and what it left goes with the next save.
 func TestKilledWhileSaving(t *testing.T) {
-	kills := 100
+	kills := 30
 	if testing.Short() {
 		kills = 15
 	}
@@ -715,7 +715,7 @@ func saver(args []string) error {
 // The one that saves by itself is killed at any moment, and the machine rebooted: the
 // newest save that is whole is restored, and it is of one moment.
 func TestKilledWhilePersisting(t *testing.T) {
-	kills := 100
+	kills := 30
 	if testing.Short() {
 		kills = 15
 	}

@@ -431,7 +431,7 @@ func TestSaveStops(t *testing.T) {
 
 // What a save costs is a frame and a value, not the dictionary.
 func TestSaveOfManyKeysStreams(t *testing.T) {
-	keys := 1_000_000
+	keys := 300_000
 	if testing.Short() {
 		keys = 50_000
 	}

@@ -18,7 +18,8 @@ func (c *checkup) words() {
 		{"the writers' lock", atLock, ctl.lock.Owner},
 		{"the retriers' lock", atRetry, ctl.retry.Owner},
 		{"the folder's lease", atWork, ctl.work.fold.owner.Load},
-		{"the merger's lease", atWork + 32, ctl.work.merge.owner.Load},
+		{"the merger's lease", atMerge, ctl.work.merge.owner.Load},
+		{"the lease of who sweeps what has expired", atExpiry, ctl.work.expiry.owner.Load},
 		{"the saver's lease", atSaving, ctl.work.saving.lease.owner.Load},
 	} {
 		switch owner := w.owner(); {
@@ -30,7 +31,10 @@ func (c *checkup) words() {
 		}
 	}
 	if full := ctl.work.full.Load(); full > 1 {
-		c.found(ruleLock, controlName, atWork+96, "the flag that it is full is %d", full)
+		c.found(ruleLock, controlName, atFull, "the flag that it is full is %d", full)
+	}
+	if timed := ctl.work.timed.Load(); timed > 1 {
+		c.found(ruleLock, controlName, atTimed, "the flag that something may expire is %d", timed)
 	}
 }
 

@@ -129,7 +129,7 @@ func (d *Dict) inherit() error {
 		}
 		d.retry.Unlock()
 	}
-	for _, l := range []*lease{&d.control.work.fold, &d.control.work.merge, &d.control.work.saving.lease} {
+	for _, l := range []*lease{&d.control.work.fold, &d.control.work.merge, &d.control.work.expiry, &d.control.work.saving.lease} {
 		if owner := l.owner.Load(); d.peer.Dead(owner) {
 			l.drop(owner)
 		}
