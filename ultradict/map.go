@@ -101,6 +101,7 @@ func (m *Map[K, V]) Peek(key K) (V, error) {
 // view, which says that it was lost where the dictionary would speak of damage.
 type encoded interface {
 	Raw(v *replica.Version) (string, error)
+	Kind(dict uint64) (string, error) // of the keys of a nested dictionary
 }
 
 // result turns what the core found into a V.
@@ -134,7 +135,7 @@ func (m *Map[K, V]) missing(err error) error {
 func (m *Map[K, V]) own(from encoded, key K, v *replica.Version) (V, error) {
 	var zero V
 	if v.IsNested() {
-		return m.dictionary(key, v)
+		return m.dictionary(from, key, v)
 	}
 	raw, err := from.Raw(v)
 	if err != nil {

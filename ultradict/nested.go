@@ -56,7 +56,8 @@ func types[K comparable, V any](codec *userCodec) (*value.Keys[K], *values[V], e
 //
 // Overwriting or deleting a key that holds a dictionary frees that and all below it;
 // handles of it return [ErrRemoved] from then on. [Map.Get] of such a key returns a
-// *Dict, a new handle each time. Handles need not be closed.
+// *Dict, a new handle each time; of one whose keys are no strings it is of no use but to
+// tell that, by [ErrInvalidOption]: open that by [Nested]. Handles need not be closed.
 //
 // Errors: *[TypeError] if a key on the way holds something else, or unless m is a [Dict];
 // [ErrInvalidOption] for an empty path, or if the keys of a dictionary on the way are no
@@ -247,7 +248,7 @@ func (m *Map[K, V]) view() (*core.View, error) {
 }
 
 // dictionary is the dictionary that a key holds as a V.
-func (m *Map[K, V]) dictionary(key K, ver *replica.Version) (V, error) {
+func (m *Map[K, V]) dictionary(from encoded, key K, ver *replica.Version) (V, error) {
 	var v V
 	id, ok := record.ParseNested([]byte(ver.Raw()))
 	if !ok {
@@ -255,6 +256,14 @@ func (m *Map[K, V]) dictionary(key K, ver *replica.Version) (V, error) {
 	}
 	if !m.values.dynamic {
 		return v, &TypeError{Key: key, Want: reflect.TypeFor[V]().String(), Reason: "it is a nested dictionary"}
+	}
+	// One that was freed since says so itself when it is used.
+	kind, err := from.Kind(id)
+	if err != nil && !errors.Is(err, ErrRemoved) {
+		return v, err
+	}
+	if err == nil && kind != core.StringKeys {
+		id = core.ForeignDict
 	}
 	d, err := nestedMap[string, any](m.d, id, m.values.user)
 	if err == nil {

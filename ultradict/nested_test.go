@@ -502,3 +502,56 @@ func TestNestedAsJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, plain(t, d), plain(t, other))
 }
+
+// A dictionary whose keys are no strings is no obstacle for those who read all there is
+// around it, and is never read by keys that it does not have.
+func TestNestedOfOtherKeysAmongValues(t *testing.T) {
+	d, _ := openTree(t)
+	jobs, err := ultradict.Nested[int, job](d, "jobs")
+	require.NoError(t, err)
+	require.NoError(t, jobs.Set(1, job{"one", 1}))
+	require.NoError(t, d.Set("n", 1))
+	v, err := d.Get("jobs")
+	require.NoError(t, err)
+	requireGone(t, v.(*ultradict.Dict), ultradict.ErrInvalidOption)
+	seen := 0
+	for e, err := range d.Entries() {
+		require.NoError(t, err)
+		if seen++; e.Key == "jobs" {
+			requireGone(t, e.Value.(*ultradict.Dict), ultradict.ErrInvalidOption)
+		}
+	}
+	require.Equal(t, 2, seen)
+	require.NoError(t, d.Update(t.Context(), func(tx *ultradict.DictTx) error {
+		if _, err := ultradict.TxNested[int, job](tx, "more"); err != nil {
+			return err
+		}
+		v, err := tx.Get("more")
+		require.NoError(t, err)
+		requireGone(t, v.(*ultradict.Dict), ultradict.ErrInvalidOption)
+		return nil
+	}))
+	var typed *ultradict.TypeError
+	_, err = ultradict.Plain(d)
+	require.ErrorAs(t, err, &typed)
+}
+
+// Whoever nests in a dictionary that is freed meanwhile is told.
+func TestNestedInWhatIsFreedMeanwhile(t *testing.T) {
+	d, dir := openTree(t)
+	other := open(t, dir)
+	a := dictOf(t, d, "a")
+	runs := 0
+	err := a.Update(t.Context(), func(tx *ultradict.DictTx) error {
+		if _, err := tx.Dict("below"); err != nil {
+			return err
+		}
+		if runs++; runs == 1 {
+			return other.Set("a", 1)
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, ultradict.ErrRemoved)
+	require.Equal(t, map[string]any{"a": int64(1)}, plain(t, d))
+	requireHealthy(t, dir)
+}

@@ -88,7 +88,7 @@ func (tx *Tx[K, V]) Get(key K) (V, error) {
 			return zero, ErrNotFound
 		}
 		if op.Nested {
-			v, err := tx.m.dictionary(key, replica.Nested(0, string(op.Value)))
+			v, err := tx.m.dictionary(tx.t, key, replica.Nested(0, string(op.Value)))
 			return v, tx.fail(err)
 		}
 		v, err := tx.m.values.codec.Decode(op.Value)
@@ -98,7 +98,7 @@ func (tx *Tx[K, V]) Get(key K) (V, error) {
 	if err != nil {
 		return zero, tx.fail(err)
 	}
-	v, err := tx.m.own(tx.t.View, key, ver)
+	v, err := tx.m.own(tx.t, key, ver)
 	return v, tx.fail(err)
 }
 
@@ -191,7 +191,7 @@ func (tx *Tx[K, V]) Entries() iter.Seq2[Entry[K, V], error] {
 			}
 			var v V
 			if p.Nested {
-				v, err = tx.m.dictionary(key, replica.Nested(0, string(p.Value)))
+				v, err = tx.m.dictionary(tx.t, key, replica.Nested(0, string(p.Value)))
 			} else {
 				v, err = tx.m.values.codec.Decode(p.Value)
 			}

@@ -30,9 +30,11 @@ const (
 	FirstNested  uint64 = 16
 )
 
-// ClosedDict is the number that a closed handle of a nested dictionary takes: none
-// has it.
-const ClosedDict uint64 = math.MaxUint64 - 1
+// Numbers that no dictionary has, for handles of nested ones that are of no use.
+const (
+	ClosedDict  uint64 = math.MaxUint64 - 1 // it is closed
+	ForeignDict uint64 = math.MaxUint64 - 2 // its keys are strings, and those of the dictionary are not
+)
 
 // StringKeys is the kind of keys of a dictionary that others can hang from.
 const StringKeys = "string"
@@ -107,8 +109,11 @@ func (v *View) node(id uint64) (n node, listed bool, err error) {
 
 // goneDict is the error of whoever uses a nested dictionary that is not listed.
 func (d *Dict) goneDict(id uint64) error {
-	if id == ClosedDict {
+	switch id {
+	case ClosedDict:
 		return fmt.Errorf("use a nested dictionary of %q: its handle is closed: %w", d.name, errs.ErrClosed)
+	case ForeignDict:
+		return fmt.Errorf("use a nested dictionary of %q: its keys are no strings, open it by Nested: %w", d.name, errs.ErrInvalidOption)
 	}
 	return fmt.Errorf("use a nested dictionary of %q: it was deleted or overwritten: %w", d.name, errs.ErrRemoved)
 }
@@ -159,8 +164,8 @@ func (v *View) Kind(id uint64) (string, error) {
 	return n.kind, err
 }
 
-// KindOf is the kind of a nested dictionary's keys.
-func (d *Dict) KindOf(id uint64) (string, error) {
+// Kind is the kind of a nested dictionary's keys.
+func (d *Dict) Kind(id uint64) (string, error) {
 	v, err := d.View()
 	if err != nil {
 		return "", err

@@ -24,18 +24,13 @@ func (t *Tx) Nested(from uint64, path []string, kind string) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		switch b, born := t.births[id]; {
-		case id == 0:
+		if id == 0 {
 			is := StringKeys
 			if i+1 == len(path) {
 				is = kind
 			}
-			if id, err = t.hang(k, is); err != nil {
-				return 0, err
-			}
-		case born:
-			err = t.d.kinds(b.kind, path[:i+1], len(path), kind)
-		default:
+			id, err = t.hang(k, is)
+		} else {
 			var is string
 			if is, err = t.Kind(id); err == nil {
 				err = t.d.kinds(is, path[:i+1], len(path), kind)
@@ -47,6 +42,14 @@ func (t *Tx) Nested(from uint64, path []string, kind string) (uint64, error) {
 		from = id
 	}
 	return from, nil
+}
+
+// Kind is [View.Kind] with what the transaction itself has done.
+func (t *Tx) Kind(id uint64) (string, error) {
+	if b, born := t.births[id]; born {
+		return b.kind, nil
+	}
+	return t.View.Kind(id)
 }
 
 // nestedAt is the dictionary that a key holds, 0 where it holds nothing.
@@ -86,7 +89,7 @@ func (t *Tx) hang(k replica.Key, kind string) (uint64, error) {
 func (d *Dict) number() (uint64, error) {
 	for {
 		id := FirstNested - 1 + d.control.work.numbers.Add(1)
-		if id < FirstNested || id >= ClosedDict {
+		if id < FirstNested || id >= ForeignDict {
 			continue // the counter was damaged
 		}
 		switch err := d.Living(id); {

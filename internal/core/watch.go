@@ -116,6 +116,9 @@ func (w *Watch) View() *View { return w.view }
 // is called again.
 func (w *Watch) Raw(v *replica.Version) (string, error) { return w.view.Raw(v) }
 
+// Kind is the kind of the keys of a dictionary that Next has returned.
+func (w *Watch) Kind(id uint64) (string, error) { return w.d.Kind(id) }
+
 // Close lets go of what the watch keeps. It is idempotent.
 func (w *Watch) Close() {
 	for _, v := range []*View{w.view, w.target} {

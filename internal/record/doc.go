@@ -6,7 +6,7 @@
 //
 //	kind  1 byte   low four bits: 1 put, 2 delete, 3 clear
 //	               0x10: a dictionary id follows   0x20: the value is in a body
-//	               0x40: the value is the number of a nested dictionary
+//	               0x40: the value is the number of a nested dictionary, which never expires
 //	               0x80: a deadline follows the key (put); its time was up (delete)
 //	dict  uvarint  only with 0x10; the root dictionary has id 0
 //	key   uvarint length, bytes                    put and delete

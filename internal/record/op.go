@@ -160,7 +160,7 @@ func Next(b []byte, op *Op) (rest []byte, err error) {
 		b = b[8:]
 	}
 	if !op.InBody {
-		if op.Value, b, ok = chunk(b); !ok || op.Nested && len(op.Value) != NestedSize {
+		if op.Value, b, ok = chunk(b); !ok || op.Nested && (len(op.Value) != NestedSize || op.Deadline != 0) {
 			return nil, ErrMalformed
 		}
 		return b, nil

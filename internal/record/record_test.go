@@ -58,7 +58,7 @@ func TestTruncatedAndForeignBytesAreRefused(t *testing.T) {
 			require.ErrorIs(t, err, record.ErrMalformed, "%d of %d bytes of %+v", n, len(whole), op)
 		}
 	}
-	for _, b := range [][]byte{{0}, {4}, {0x41, 0, 0}, {0x42, 0}, {0x43}, {0x83}, {0x61, 0, 0, 0, 0, 0, 0, 0},
+	for _, b := range [][]byte{{0}, {4}, {0x41, 0, 0}, {0x42, 0}, {0x43}, {0x83}, {0x61, 0, 0, 0, 0, 0, 0, 0}, {0xc1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0},
 		{0x81, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {0x81, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0}, {0x22, 0}, {0x11, 0, 0, 0}, {1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}} {
 		var got record.Op
 		_, err := record.Next(b, &got)
