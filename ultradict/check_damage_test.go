@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -247,14 +245,7 @@ func TestCheckOfNoise(t *testing.T) {
 	dir := memoryDir(t)
 	files := sound(t, dir)
 	names := slices.Sorted(maps.Keys(files))
-	seed := rand.Uint64()
-	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("ULTRADICT_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := seeded(t)
 	found := 0
 	for round := range rounds {
 		name := names[random.IntN(len(names))]

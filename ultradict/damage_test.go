@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -196,14 +195,7 @@ func TestNoise(t *testing.T) {
 	}
 	dir := memoryDir(t)
 	files := sound(t, dir)
-	seed := rand.Uint64()
-	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("ULTRADICT_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := seeded(t)
 	names := make([]string, 0, len(files))
 	for name := range files {
 		names = append(names, name)

@@ -1,7 +1,9 @@
 package ultradict_test
 
 import (
+	"math/rand/v2"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,6 +25,20 @@ func memoryDir(t testing.TB) string {
 	}
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
+}
+
+// seeded returns a source of randomness that is said in the log and can be had
+// again by ULTRADICT_SEED.
+func seeded(t testing.TB) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
+		var err error
+		seed, err = strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+	}
+	t.Logf("ULTRADICT_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // requireHealthy checks everything of the dictionary "test" below dir that can be

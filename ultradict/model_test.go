@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,14 +38,7 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		steps = 6_000
 	}
-	seed := rand.Uint64()
-	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("ULTRADICT_SEED=%d", seed)
-	w := &world{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), dir: memoryDir(t), model: map[string]known{}}
+	w := &world{T: t, Rand: seeded(t), dir: memoryDir(t), model: map[string]known{}}
 	for range 2 {
 		w.d = append(w.d, open(t, w.dir, ultradict.WithStreamSize(4<<10)))
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,14 +51,7 @@ func TestNestedModel(t *testing.T) {
 	if testing.Short() {
 		steps = 4_000
 	}
-	seed := rand.Uint64()
-	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("ULTRADICT_SEED=%d", seed)
-	g := &grove{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), dir: memoryDir(t), model: branch{}}
+	g := &grove{T: t, Rand: seeded(t), dir: memoryDir(t), model: branch{}}
 	for range 2 {
 		g.roots = append(g.roots, open(t, g.dir, ultradict.WithStreamSize(4<<10)))
 	}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -105,14 +102,7 @@ func TestWatchNestedModel(t *testing.T) {
 	if testing.Short() {
 		steps = 3_000
 	}
-	seed := rand.Uint64()
-	if s := os.Getenv("ULTRADICT_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("ULTRADICT_SEED=%d", seed)
-	g := &grove{T: t, Rand: rand.New(rand.NewPCG(seed, 0)), dir: memoryDir(t), model: branch{}}
+	g := &grove{T: t, Rand: seeded(t), dir: memoryDir(t), model: branch{}}
 	for range 2 {
 		g.roots = append(g.roots, open(t, g.dir, ultradict.WithStreamSize(4<<10)))
 	}
