@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ultradict/go/internal/proctest"
 )
 
 func TestEveryChangeMakesSense(t *testing.T) {
-	dictionaries(t)
+	proctest.Directory(t)
 	o, err := openOwner(t.Context(), "test")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, o.close()) }()

@@ -6,17 +6,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ultradict/go/internal/proctest"
 	"github.com/ultradict/go/ultradict"
 )
 
 func testWarehouse(t *testing.T) *warehouse {
 	t.Helper()
-	dir := dictionaries(t)
+	proctest.Directory(t)
 	w, err := openWarehouse(t.Context(), "test", 2)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, w.close())
-		requireEmpty(t, dir)
 	})
 	return w
 }

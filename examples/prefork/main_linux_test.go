@@ -1,59 +1,29 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ultradict/go/internal/proctest"
 	"github.com/ultradict/go/ultradict"
 )
 
-// programVar makes the test binary be the program. Its workers have workerVar.
-const programVar = "PREFORK_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(workerVar) != "" || os.Getenv(programVar) != "" {
-		main()
-		return
-	}
-	// A program built with the race detector lingers for a second otherwise.
-	if err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
-
-// dictionaries is a directory of the test's own, in which nothing may stay.
-func dictionaries(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	t.Setenv("ULTRADICT_DIR", dir)
-	return dir
-}
-
-func requireEmpty(t *testing.T, dir string) {
-	t.Helper()
-	left, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Empty(t, left)
-}
+func TestMain(m *testing.M) { proctest.MainOfProgram(m, main, workerVar) }
 
 func short() options {
 	return options{workers: 3, clients: 2, rules: rules{Limit: 7, Window: 60 * time.Millisecond, TTL: 400 * time.Millisecond}}
 }
 
 func TestRun(t *testing.T) {
-	dir := dictionaries(t)
+	proctest.Directory(t)
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), short(), &out), &out)
 	for _, want := range []string{
@@ -67,42 +37,23 @@ func TestRun(t *testing.T) {
 	}
 	require.Regexp(t, `(?m)^client-2 +[1-9]\d* +[1-4] +[1-9]\d* +[1-9]\d* +\d+\.\d +\d+$`, out.String())
 	require.NotContains(t, out.String(), "%!")
-	requireEmpty(t, dir)
-}
-
-// until is a writer that calls a function once something was written.
-type until struct {
-	strings.Builder
-	text string
-	then func()
-	once sync.Once
-}
-
-func (u *until) Write(p []byte) (int, error) {
-	n, err := u.Builder.Write(p)
-	if strings.Contains(u.String(), u.text) {
-		u.once.Do(u.then)
-	}
-	return n, err
 }
 
 func TestInterrupted(t *testing.T) {
 	for _, when := range []string{"accept connections", "is killed", "takes its place"} {
 		t.Run(when, func(t *testing.T) {
-			dir := dictionaries(t)
+			proctest.Directory(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			out := until{text: when, then: cancel}
+			out := proctest.Until{Text: when, Then: cancel}
 			require.NoError(t, run(ctx, short(), &out), &out)
 			require.Contains(t, out.String(), "no session or count was lost, interrupted")
-			requireEmpty(t, dir)
 		})
 	}
-	dir := dictionaries(t)
+	proctest.Directory(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, run(ctx, short(), io.Discard), "before anything has happened")
-	requireEmpty(t, dir)
 }
 
 // TestCheat does what a limiter or a cache that loses something would do. The program finds
@@ -131,14 +82,14 @@ func TestCheat(t *testing.T) {
 		}, "client-1: a "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := dictionaries(t)
+			proctest.Directory(t)
 			opts := short()
 			opts.rules.Window, opts.rules.TTL = time.Second, 200*time.Millisecond
 			when := "accept connections"
 			if name == "immortal" {
 				when, opts.rules.TTL = "takes its place", 400*time.Millisecond
 			}
-			out := until{text: when, then: func() {
+			out := proctest.Until{Text: when, Then: func() {
 				opts.rules.Name = fmt.Sprintf("prefork-%d", os.Getpid())
 				s, err := openService(opts.rules, ultradict.AttachOnly())
 				require.NoError(t, err)
@@ -156,7 +107,6 @@ func TestCheat(t *testing.T) {
 			require.Error(t, err)
 			require.Regexp(t, cheat.found, err.Error())
 			require.NotContains(t, out.String(), "the limit held")
-			requireEmpty(t, dir)
 		})
 	}
 }
@@ -175,27 +125,8 @@ func TestTheSocketDoesNotBlock(t *testing.T) {
 
 // TestParentKilled leaves it to the workers to clean up.
 func TestParentKilled(t *testing.T) {
-	dir := dictionaries(t)
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(exe, "-ttl", "1h")
-	cmd.Env = append(os.Environ(), programVar+"=1")
-	var stderr bytes.Buffer // the workers have it too: Wait waits for them
-	cmd.Stderr = &stderr
-	cmd.WaitDelay = 30 * time.Second
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	var said []byte
-	for buf := make([]byte, 1024); !bytes.Contains(said, []byte("is found by all 4")); {
-		n, err := stdout.Read(buf)
-		require.NoError(t, err, "%s", said)
-		said = append(said, buf[:n]...)
-	}
-	require.NoError(t, cmd.Process.Kill())
-	require.EqualError(t, cmd.Wait(), "signal: killed", "and the workers have ended")
-	require.Contains(t, stderr.String(), errGone.Error())
-	requireEmpty(t, dir)
+	proctest.Directory(t)
+	require.Contains(t, proctest.KillProgram(t, "is found by all 4", "-ttl", "1h"), errGone.Error())
 }
 
 func TestNonsense(t *testing.T) {
